@@ -1,0 +1,3 @@
+//! Rate limits divided into shares over a cluster.
+
+pub mod units;

@@ -1,0 +1,161 @@
+//! How full a bucket is, exactly.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Share;
+
+/// Largest burst and largest cost, in units (about 10¹²).
+pub const UNITS_MAX: u64 = 1 << 40;
+
+/// Largest cost a check can name; what is larger reads as this and can never fit.
+pub const COST_UNITS_MAX: u64 = UNITS_MAX + 1;
+
+/// Binary places below one unit that a limit's units-time is kept in.
+pub(crate) const FRACTION_BITS: u32 = 20;
+
+/// An amount of units, counted in grains: 2⁻²⁰ of a unit, divided by a whole share's parts.
+///
+/// A share of a number of fixed-point units is a whole number of grains, so filling, draining and
+/// granting are exact: nothing is rounded below this type.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Amount(u128);
+
+/// Fixed-point units (20 binary places) of a whole limit, of which a share takes its part.
+pub(crate) type ScaledParts = u64;
+
+/// Grains in one unit.
+const UNIT: u128 = (Share::WHOLE.parts() as u128) << FRACTION_BITS;
+
+// The largest burst, its largest overdraft (a thousand bursts) and a sum of such must fit.
+const _: () = assert!(UNIT < 1 << 73 && UNITS_MAX <= 1 << 40);
+
+impl Amount {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+    /// More than anything.
+    pub const MAX: Self = Self(u128::MAX);
+
+    /// So many whole units; saturates.
+    #[must_use]
+    pub const fn from_units(units: u64) -> Self {
+        Self((units as u128).saturating_mul(UNIT))
+    }
+
+    /// So many grains.
+    #[must_use]
+    pub const fn from_grains(grains: u128) -> Self {
+        Self(grains)
+    }
+
+    /// How many grains it is.
+    #[must_use]
+    pub const fn grains(self) -> u128 {
+        self.0
+    }
+
+    /// `share` of `scaled` fixed-point units: exact, saturating.
+    #[must_use]
+    pub(crate) fn share_of_scaled(share: Share, scaled: u128) -> Self {
+        Self(u128::from(share.parts()).saturating_mul(scaled))
+    }
+
+    /// `share` of so many whole units: exact, saturating.
+    #[must_use]
+    pub fn share_of_units(share: Share, units: u64) -> Self {
+        Self::share_of_scaled(share, u128::from(units) << FRACTION_BITS)
+    }
+
+    /// Whole units in it, rounded down.
+    #[must_use]
+    pub fn floor_units(self) -> u64 {
+        u64::try_from(self.0 / UNIT).unwrap_or(u64::MAX)
+    }
+
+    /// In units, for people only: never compared, never sent.
+    #[must_use]
+    pub fn as_units(self) -> f64 {
+        self.0 as f64 / UNIT as f64
+    }
+
+    /// Fixed-point units of the whole limit that a `share` must see pass to drain it, rounded up.
+    #[must_use]
+    pub(crate) fn scaled_at(self, share: Share) -> u128 {
+        match u128::from(share.parts()) {
+            0 if self.0 == 0 => 0,
+            0 => u128::MAX,
+            parts => self.0.div_ceil(parts),
+        }
+    }
+
+    /// The part of it that `weight` is of `total`, rounded up so that a level is never lost.
+    #[must_use]
+    pub fn portion_ceil(self, weight: u64, total: u64) -> Self {
+        if total == 0 || weight >= total {
+            return self;
+        }
+        let (weight, total) = (u128::from(weight), u128::from(total));
+        let (whole, rest) = (self.0 / total, self.0 % total);
+        Self(whole * weight + (rest * weight).div_ceil(total))
+    }
+
+    /// The sum; saturates, which reads as full.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The difference, or nothing.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl std::iter::Sum for Amount {
+    /// Saturating sum.
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, Self::saturating_add)
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.as_units())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_equal_third_of_three_units_is_one_unit() {
+        let third = Share::WHOLE.portion(1, 3);
+        assert_eq!(Amount::share_of_units(third, 3), Amount::from_units(1));
+    }
+
+    proptest! {
+        #[test]
+        fn portions_cover_the_amount(grains in any::<u128>(), weight in 0u64..99, total in 1u64..99) {
+            let weight = weight.min(total);
+            let amount = Amount::from_grains(grains);
+            let one = amount.portion_ceil(weight, total);
+            let other = amount.portion_ceil(total - weight, total);
+            prop_assert!(one <= amount && other <= amount);
+            prop_assert!(one.saturating_add(other) >= amount);
+        }
+
+        #[test]
+        fn draining_what_was_asked_for_drains_all(grains in 0u128..1 << 120, parts in 1u64..1 << 53) {
+            let share = Share::from_parts(parts);
+            let scaled = Amount::from_grains(grains).scaled_at(share);
+            prop_assert!(Amount::share_of_scaled(share, scaled) >= Amount::from_grains(grains));
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Newtypes that everything else counts in: time, ids, exact shares, amounts.
+//!
+//! Nothing here knows what a limit or a node is. Arithmetic is integer, checked or saturating, and
+//! where it rounds it says which way.
+
+mod amount;
+mod id;
+mod share;
+mod time;
+
+pub(crate) use amount::ScaledParts;
+pub use amount::{Amount, COST_UNITS_MAX, UNITS_MAX};
+pub use id::{KeyId, LimitId, NodeId};
+pub use share::Share;
+pub use time::Nanos;
