@@ -1,3 +1,13 @@
 //! Rate limits divided into shares over a cluster.
 
+pub mod limit;
+pub mod row;
+pub mod share;
 pub mod units;
+
+pub use limit::*;
+/// x
+pub mod proto {
+    pub use crate::row::*;
+    pub use crate::units::*;
+}

@@ -13,7 +13,7 @@ pub const UNITS_MAX: u64 = 1 << 40;
 pub const COST_UNITS_MAX: u64 = UNITS_MAX + 1;
 
 /// Binary places below one unit that a limit's units-time is kept in.
-pub(crate) const FRACTION_BITS: u32 = 20;
+const FRACTION_BITS: u32 = 20;
 
 /// An amount of units, counted in grains: 2⁻²⁰ of a unit, divided by a whole share's parts.
 ///
@@ -24,9 +24,6 @@ pub(crate) const FRACTION_BITS: u32 = 20;
 )]
 pub struct Amount(u128);
 
-/// Fixed-point units (20 binary places) of a whole limit, of which a share takes its part.
-pub(crate) type ScaledParts = u64;
-
 /// Grains in one unit.
 const UNIT: u128 = (Share::WHOLE.parts() as u128) << FRACTION_BITS;
 
@@ -34,6 +31,9 @@ const UNIT: u128 = (Share::WHOLE.parts() as u128) << FRACTION_BITS;
 const _: () = assert!(UNIT < 1 << 73 && UNITS_MAX <= 1 << 40);
 
 impl Amount {
+    /// Binary places below one unit in the fixed-point units of a whole limit, of which a share
+    /// takes its part.
+    pub(crate) const FRACTION_BITS: u32 = FRACTION_BITS;
     /// Nothing.
     pub const ZERO: Self = Self(0);
     /// More than anything.

@@ -8,7 +8,6 @@ mod id;
 mod share;
 mod time;
 
-pub(crate) use amount::ScaledParts;
 pub use amount::{Amount, COST_UNITS_MAX, UNITS_MAX};
 pub use id::{KeyId, LimitId, NodeId};
 pub use share::Share;

@@ -1,0 +1,160 @@
+//! What a limiter answers.
+
+use std::time::Duration;
+
+use crate::units::{KeyId, NodeId};
+
+/// The answer to one request. A refusal is a value, not an error.
+#[must_use = "a decision that nobody reads limits nothing"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub(crate) verdict: Verdict,
+    pub(crate) basis: Basis,
+    pub(crate) burst_units: u64,
+    pub(crate) remaining_units: u64,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) reset_after: Duration,
+    pub(crate) view_age: Duration,
+    pub(crate) decided_at_ns: u64,
+    pub(crate) charge: Option<Charge>,
+}
+
+/// Allowed, or refused and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The request may go on; its cost was charged.
+    Allowed,
+    /// The request must not go on; nothing was charged.
+    Refused(Refusal),
+}
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The limit is used up for now: see [`Decision::retry_after`].
+    OverLimit,
+    /// The cost is above the burst: no wait will help.
+    CostAboveBurst,
+    /// The key is empty, which is nobody.
+    EmptyKey,
+    /// This node holds no share of the key yet (it has just joined), or was asked to hand all over.
+    NoShare,
+    /// The table is at its maximum and every key in it is in use: see `Stats::keys_refused`.
+    NoRoom,
+    /// No holder answered in time, and the fallback is to deny.
+    NoAnswer,
+}
+
+/// How a decision was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Basis {
+    /// On this node's own share: exact, local.
+    OwnShare,
+    /// On this node's right of overdraft, as the cluster still had units by the merged view.
+    Overdraft,
+    /// By another node, which holds the rights.
+    Holder(NodeId),
+    /// By the configured fallback, as no holder answered in time.
+    Fallback,
+}
+
+/// What was charged, where: the receipt that a refund shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// The node that was charged.
+    pub(crate) node: NodeId,
+    /// The key that was charged.
+    pub(crate) key: KeyId,
+    /// Which of that node's charges it was.
+    pub(crate) number: u64,
+    /// How much was charged.
+    pub(crate) cost_units: u64,
+}
+
+impl Decision {
+    /// Whether the request may go on.
+    #[must_use]
+    pub const fn is_allowed(&self) -> bool {
+        matches!(self.verdict, Verdict::Allowed)
+    }
+
+    /// Allowed, or refused and why.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// How it was decided.
+    #[must_use]
+    pub const fn basis(&self) -> Basis {
+        self.basis
+    }
+
+    /// The limit's burst, in units.
+    #[must_use]
+    pub const fn limit_units(&self) -> u64 {
+        self.burst_units
+    }
+
+    /// Units that the cluster still has for this key by what this node knows, rounded down; never
+    /// more than could be admitted.
+    #[must_use]
+    pub const fn remaining(&self) -> u64 {
+        self.remaining_units
+    }
+
+    /// After what time the same request can be admitted; `None` if it was, or if no wait will help.
+    ///
+    /// Of a `check` it is the earliest instant at which *this node* would admit if its peers stay
+    /// silent and nobody else asks: a promise about local knowledge. Of an `acquire` that a holder
+    /// answered it is the cluster's.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// After what time the key is as good as new, by what this node knows and if nobody asks.
+    #[must_use]
+    pub const fn reset_after(&self) -> Duration {
+        self.reset_after
+    }
+
+    /// How old the oldest peer's row is that `remaining` rests on; zero if it rests on none.
+    #[must_use]
+    pub const fn view_age(&self) -> Duration {
+        self.view_age
+    }
+
+    /// When it was decided, by the clock of the node that charged: comparable only between nodes
+    /// that were given one clock.
+    #[must_use]
+    pub const fn decided_at_ns(&self) -> u64 {
+        self.decided_at_ns
+    }
+
+    /// The decision as a result, for `?`.
+    ///
+    /// # Errors
+    /// The refusal, if it is one. Nothing was charged then.
+    pub const fn into_result(self) -> Result<Self, Refused> {
+        match self.verdict {
+            Verdict::Allowed => Ok(self),
+            Verdict::Refused(refusal) => Err(Refused {
+                refusal,
+                retry_after: self.retry_after,
+            }),
+        }
+    }
+}
+
+/// A refusal as an error, for callers who want `?`. Nothing was charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("refused: {refusal:?}, retry after {retry_after:?}")]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// After what time to come back, if that can help.
+    pub retry_after: Option<Duration>,
+}

@@ -1,0 +1,209 @@
+//! A row, and the rows that one node has heard of one key.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limit::Pace;
+use crate::share::Demand;
+use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
+
+/// One node's gossiped summary of one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// The limit that the key is under.
+    pub limit: LimitId,
+    /// The key.
+    pub key: KeyId,
+    /// The origin's counter of row writes, one per incarnation: the higher is the newer.
+    pub seq: u64,
+    /// P: all that went into the origin's bucket.
+    pub filled: Amount,
+    /// N: all that went out of it.
+    pub emptied: Amount,
+    /// The origin's share.
+    pub share: Share,
+    /// What the origin is asked for.
+    pub demand: Demand,
+    /// Units refused at the origin, of late, for want of rights.
+    pub unmet_units: u64,
+}
+
+impl Row {
+    /// A row that says nothing yet.
+    #[must_use]
+    pub fn new(limit: LimitId, key: KeyId) -> Self {
+        Self {
+            limit,
+            key,
+            seq: 0,
+            filled: Amount::ZERO,
+            emptied: Amount::ZERO,
+            share: Share::NONE,
+            demand: Demand::default(),
+            unmet_units: 0,
+        }
+    }
+
+    /// How full the origin's bucket was when it wrote the row.
+    #[must_use]
+    pub fn level(&self) -> Amount {
+        self.filled.saturating_sub(self.emptied)
+    }
+}
+
+/// A row and when it was heard, by the receiver's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Whose row it is.
+    pub origin: NodeId,
+    /// The row.
+    pub row: Row,
+    /// When it was heard.
+    pub at: Nanos,
+}
+
+impl Heard {
+    /// How full the origin's bucket is by now, had it admitted nothing since.
+    #[must_use]
+    pub fn level_at(&self, now: Nanos, pace: &Pace) -> Amount {
+        let drained = pace.drained(pace.at(self.at), pace.at(now), self.row.share);
+        self.row.level().saturating_sub(drained)
+    }
+
+    /// Units the origin can admit on its own rights by now, had it admitted nothing since.
+    #[must_use]
+    pub fn balance_at(&self, now: Nanos, pace: &Pace) -> Amount {
+        let room = Amount::share_of_units(self.row.share, pace.burst_units());
+        room.saturating_sub(self.level_at(now, pace))
+    }
+}
+
+/// The newest row of each origin, for one key, in the order of the origins' ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows(Vec<Heard>);
+
+impl Rows {
+    /// Joins a row in; says whether it was news. An equal `seq` is the same row.
+    pub fn join(&mut self, origin: NodeId, row: Row, now: Nanos) -> bool {
+        let heard = Heard {
+            origin,
+            row,
+            at: now,
+        };
+        match self.0.binary_search_by_key(&origin, |heard| heard.origin) {
+            Ok(index) if self.0[index].row.seq >= row.seq => false,
+            Ok(index) => {
+                self.0[index] = heard;
+                true
+            }
+            Err(index) => {
+                self.0.insert(index, heard);
+                true
+            }
+        }
+    }
+
+    /// Joins all of another's rows in.
+    pub fn merge(&mut self, other: &Self) {
+        for heard in &other.0 {
+            self.join(heard.origin, heard.row, heard.at);
+        }
+    }
+
+    /// The row of `origin`, if one was heard.
+    #[must_use]
+    pub fn of(&self, origin: NodeId) -> Option<&Heard> {
+        let index = self
+            .0
+            .binary_search_by_key(&origin, |heard| heard.origin)
+            .ok()?;
+        self.0.get(index)
+    }
+
+    /// All rows, by origin.
+    pub fn iter(&self) -> impl Iterator<Item = &Heard> {
+        self.0.iter()
+    }
+
+    /// Keeps only the rows that `keep` says to keep: those of members, and not expired.
+    pub fn retain(&mut self, keep: impl FnMut(&Heard) -> bool) {
+        self.0.retain(keep);
+    }
+
+    /// Whether no row was heard.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crdts::{CmRDT, PNCounter};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn heard() -> impl Strategy<Value = (NodeId, Row)> {
+        (0u64..4, 1u64..9).prop_map(|(origin, seq)| {
+            let row = Row::new(LimitId(1), KeyId(2));
+            // The origin's seq fixes the rest: it is the only writer.
+            let filled = Amount::from_grains(u128::from(seq * 100 + origin));
+            (NodeId(origin), Row { seq, filled, ..row })
+        })
+    }
+
+    fn rows(heard: &[(NodeId, Row)]) -> Rows {
+        let mut rows = Rows::default();
+        for (origin, row) in heard {
+            rows.join(*origin, *row, Nanos(0));
+        }
+        rows
+    }
+
+    proptest! {
+        /// INV-4: the join is commutative, associative and idempotent.
+        #[test]
+        fn rows_are_a_semilattice(
+            a in prop::collection::vec(heard(), 0..12),
+            b in prop::collection::vec(heard(), 0..12),
+            c in prop::collection::vec(heard(), 0..12),
+        ) {
+            let join = |left: &Rows, right: &Rows| {
+                let mut joined = left.clone();
+                joined.merge(right);
+                joined
+            };
+            let (a, b, c) = (rows(&a), rows(&b), rows(&c));
+            prop_assert_eq!(join(&a, &b), join(&b, &a));
+            prop_assert_eq!(join(&join(&a, &b), &c), join(&a, &join(&b, &c)));
+            prop_assert_eq!(join(&a, &a), a);
+        }
+
+        /// The merged level is what a PN-counter with one term per node counts.
+        #[test]
+        fn merged_rows_are_a_pn_counter(
+            ops in prop::collection::vec((0u64..4, 1u64..50, any::<bool>()), 1..60),
+        ) {
+            let mut oracle = PNCounter::new();
+            let mut newest = vec![Row::new(LimitId(1), KeyId(2)); 4];
+            let mut rows = Rows::default();
+            for (origin, grains, fill) in ops {
+                let row = &mut newest[origin as usize];
+                let by = u128::from(grains).min(if fill { u128::MAX } else { row.level().grains() });
+                let counter = if fill { &mut row.filled } else { &mut row.emptied };
+                *counter = counter.saturating_add(Amount::from_grains(by));
+                row.seq += 1;
+                let steps = u64::try_from(by).expect("small");
+                let op = if fill {
+                    oracle.inc_many(origin, steps)
+                } else {
+                    oracle.dec_many(origin, steps)
+                };
+                oracle.apply(op);
+                rows.join(NodeId(origin), *row, Nanos(0));
+            }
+            let merged: Amount = rows.iter().map(|heard| heard.row.level()).sum();
+            prop_assert_eq!(merged.grains().to_string(), oracle.read().to_string());
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! How much a node is asked for, remembered over three spans.
+
+use serde::{Deserialize, Serialize};
+
+/// Arrivals at one node for one key, in units, refused ones included, each an exponentially fading
+/// sum. Demand needs a memory that fits its rate: one span is too slow for a hot spot or too noisy
+/// for a client who comes once a minute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Demand {
+    /// Over about [`DENSE_TICKS`] ticks: what is happening now, when arrivals are dense.
+    pub dense: u64,
+    /// Over about [`SPARSE_TICKS`] ticks: the same for arrivals rarer than the tick.
+    pub sparse: u64,
+    /// Over about [`HABIT_TICKS`] ticks: where this key's requests usually land.
+    pub habit: u64,
+}
+
+/// Counts are kept in 1/256 of a unit, so that fading does not round small ones away at once.
+pub(crate) const COUNT_SCALE: u64 = 256;
+
+/// Ticks after which a dense count has faded to a third.
+pub(crate) const DENSE_TICKS: u64 = 3;
+/// Ticks after which a sparse count has faded to a third.
+pub(crate) const SPARSE_TICKS: u64 = 30;
+/// Ticks after which a habit has faded to a third: two minutes at the default tick.
+pub(crate) const HABIT_TICKS: u64 = 1200;
+
+/// Counts arrivals and lets them fade, tick by tick.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Meter {
+    demand: Demand,
+    tick: u64,
+}
+
+impl Meter {
+    /// A meter that has seen nothing.
+    #[must_use]
+    pub const fn new(tick: u64) -> Self {
+        Self {
+            demand: Demand {
+                dense: 0,
+                sparse: 0,
+                habit: 0,
+            },
+            tick,
+        }
+    }
+
+    /// Counts an arrival of `cost_units` at `tick`.
+    pub fn count(&mut self, cost_units: u64, tick: u64) {
+        self.fade(tick);
+        let count = cost_units.saturating_mul(COUNT_SCALE);
+        let Demand {
+            dense,
+            sparse,
+            habit,
+        } = &mut self.demand;
+        for span in [dense, sparse, habit] {
+            *span = span.saturating_add(count);
+        }
+    }
+
+    /// The demand as of `tick`.
+    pub fn at(&mut self, tick: u64) -> Demand {
+        self.fade(tick);
+        self.demand
+    }
+
+    fn fade(&mut self, tick: u64) {
+        let ticks = tick.saturating_sub(self.tick);
+        self.demand.dense = faded(self.demand.dense, DENSE_TICKS, ticks);
+        self.demand.sparse = faded(self.demand.sparse, SPARSE_TICKS, ticks);
+        self.demand.habit = faded(self.demand.habit, HABIT_TICKS, ticks);
+        self.tick = self.tick.max(tick);
+    }
+}
+
+/// `count · (1 − 1/span)^ticks`, in integers; rounds up the loss, so that it does reach zero.
+fn faded(mut count: u64, span: u64, mut ticks: u64) -> u64 {
+    if ticks > span * 64 {
+        return 0;
+    }
+    while ticks > 0 && count > 0 {
+        count -= count.div_ceil(span);
+        ticks -= 1;
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_stream_reads_as_its_span() {
+        let mut meter = Meter::new(0);
+        for tick in 1..400 {
+            meter.count(7, tick);
+        }
+        let dense = meter.at(399).dense / COUNT_SCALE;
+        assert!(
+            (18..=21).contains(&dense),
+            "7 a tick over three ticks, read {dense}"
+        );
+    }
+
+    #[test]
+    fn everything_is_forgotten_in_the_end() {
+        let mut meter = Meter::new(0);
+        meter.count(1_000_000, 0);
+        assert_eq!(meter.at(80).dense, 0);
+        assert!(meter.at(80).sparse > 0);
+        assert_eq!(meter.at(HABIT_TICKS * 65), Demand::default());
+    }
+
+    #[test]
+    fn a_tick_that_goes_back_changes_nothing() {
+        let mut meter = Meter::new(10);
+        meter.count(1, 10);
+        let before = meter.at(12);
+        assert_eq!(meter.at(3), before);
+    }
+}

@@ -1,0 +1,25 @@
+//! Who holds which part of a key, and how parts move.
+//!
+//! Nothing here is needed for the promise: a grant conserves what it moves, however foolish it is.
+//! What this module decides is how well the cluster uses its limit. Two flows move shares and
+//! units by ordinary grants:
+//!
+//! - **shares (the rate) follow demand, as far as there is evidence for it.** Raw short-term rates
+//!   are noise when a client comes once a minute, and chasing them is worse than a static split; so
+//!   recent demand is weighed by the number of arrivals that it rests on, and mixed with habit;
+//! - **units (the balance) follow where the next requests are likely to land.** Rate is not enough:
+//!   a burst that lands at one node finds only what lies there.
+//!
+//! Each node computes the same pure function from its own state and the rows it has heard, and
+//! acts on its own surplus only ([`plan`]). Donors never go below their own target, so they cannot
+//! over-serve anyone by much.
+
+mod demand;
+mod outbox;
+mod plan;
+mod rendezvous;
+
+pub use demand::{Demand, Meter};
+pub use outbox::{Grant, Inbox, Outbox};
+pub use plan::{Holder, Move, Scene, plan};
+pub use rendezvous::{owner, owners};

@@ -1,0 +1,179 @@
+//! Grants on their way: exactly once and in order for each (from, to) pair and view.
+//!
+//! The sender keeps a grant until the receiver's acknowledged number covers it, and sends it again
+//! meanwhile; the receiver applies number `n` only after `n − 1`. Both sides start anew with each
+//! view: what was outstanding in an older one is void, and the view change accounts for it.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limit::Parcel;
+use crate::units::{Amount, KeyId, LimitId, Share};
+
+/// A parcel of a key on its way from one node to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Its place among the sender's grants to this receiver in this view, from 1.
+    pub number: u64,
+    /// The limit that the key is under.
+    pub limit: LimitId,
+    /// The key.
+    pub key: KeyId,
+    /// The share that moves.
+    pub share: Share,
+    /// The right of overdraft that moves.
+    pub overdraft: Share,
+    /// The level that comes with it.
+    pub level: Amount,
+}
+
+impl Grant {
+    /// What it brings.
+    #[must_use]
+    pub const fn parcel(&self) -> Parcel {
+        Parcel {
+            share: self.share,
+            overdraft: self.overdraft,
+            level: self.level,
+        }
+    }
+}
+
+/// Most grants that may be outstanding towards one peer: units must not pile up towards somebody
+/// who does not answer.
+pub(crate) const OUTSTANDING_MAX: usize = 1024;
+
+/// One sender's outstanding grants to one receiver, in one view.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    pending: VecDeque<Grant>,
+    last: u64,
+}
+
+impl Outbox {
+    /// Whether another grant may be added.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.pending.len() < OUTSTANDING_MAX
+    }
+
+    /// Adds a grant of `parcel`, which has already left the sender's account.
+    pub fn push(&mut self, limit: LimitId, key: KeyId, parcel: Parcel) {
+        // The caller has asked has_room: a parcel that left an account must not be dropped here.
+        debug_assert!(self.has_room());
+        self.last += 1;
+        let Parcel {
+            share,
+            overdraft,
+            level,
+        } = parcel;
+        self.pending.push_back(Grant {
+            number: self.last,
+            limit,
+            key,
+            share,
+            overdraft,
+            level,
+        });
+    }
+
+    /// Lets go of all up to `number`, which the receiver has applied.
+    pub fn acknowledge(&mut self, number: u64) {
+        while self
+            .pending
+            .front()
+            .is_some_and(|grant| grant.number <= number)
+        {
+            self.pending.pop_front();
+        }
+    }
+
+    /// What is not yet acknowledged, in order.
+    pub fn pending(&self) -> impl Iterator<Item = &Grant> {
+        self.pending.iter()
+    }
+
+    /// The share of `key` that is on its way.
+    #[must_use]
+    pub fn in_flight(&self, key: KeyId) -> Share {
+        self.pending
+            .iter()
+            .filter(|grant| grant.key == key)
+            .map(|grant| grant.share)
+            .sum()
+    }
+
+    /// Whether everything was acknowledged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Voids all of it, for a new view.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// What one receiver has applied of one sender's grants, in one view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inbox {
+    applied: u64,
+}
+
+impl Inbox {
+    /// Whether this grant is the next to apply: not a repeat, and nothing before it is missing.
+    #[must_use]
+    pub const fn is_next(&self, number: u64) -> bool {
+        number == self.applied + 1
+    }
+
+    /// Notes that the next one was applied.
+    pub const fn advance(&mut self) {
+        self.applied += 1;
+    }
+
+    /// The number to acknowledge.
+    #[must_use]
+    pub const fn applied(&self) -> u64 {
+        self.applied
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// INV-3: whatever is lost, doubled or reordered, each grant is applied once, in order.
+        #[test]
+        fn grants_arrive_exactly_once_in_order(
+            count in 1u64..20, deliveries in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..200),
+        ) {
+            let mut outbox = Outbox::default();
+            for share in 1..=count {
+                let parcel = Parcel { share: Share::from_parts(share), ..Parcel::default() };
+                outbox.push(LimitId(0), KeyId(0), parcel);
+            }
+            let (mut inbox, mut applied) = (Inbox::default(), Vec::new());
+            let sent: Vec<_> = outbox.pending().copied().collect();
+            for (index, acknowledge) in deliveries {
+                let grant = index.get(&sent);
+                if inbox.is_next(grant.number) {
+                    inbox.advance();
+                    applied.push(grant.share.parts());
+                }
+                if acknowledge {
+                    outbox.acknowledge(inbox.applied());
+                }
+            }
+            let expected: Vec<_> = (1..=applied.len() as u64).collect();
+            prop_assert_eq!(applied, expected);
+            let left = outbox.in_flight(KeyId(0));
+            prop_assert!(left.parts() >= ((inbox.applied() + 1)..=count).sum::<u64>());
+        }
+    }
+}

@@ -1,0 +1,484 @@
+//! The two flows, as one pure function.
+
+use super::Demand;
+use super::demand::{COUNT_SCALE, DENSE_TICKS, SPARSE_TICKS};
+use crate::limit::{Account, Pace, Parcel};
+use crate::units::{Amount, NodeId, Share};
+
+/// What one node holds of a key and is asked for, as far as the planner knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The node.
+    pub node: NodeId,
+    /// Its share at the base split.
+    pub base: Share,
+    /// Its share now.
+    pub share: Share,
+    /// How full its bucket is.
+    pub level: Amount,
+    /// What it is asked for.
+    pub demand: Demand,
+    /// Whether it has refused for want of rights, of late.
+    pub unmet: bool,
+    /// Whether a grant may go to it: it was heard of late, and nothing is on its way already.
+    pub ready: bool,
+}
+
+/// All that the planner looks at.
+#[derive(Clone, Debug)]
+pub struct Scene<'a> {
+    /// The limit.
+    pub pace: &'a Pace,
+    /// Units that the limit gives back in one tick, times [`COUNT_SCALE`].
+    pub rate_count_per_tick: u64,
+    /// Every member, by id; the same list at every node that has heard the same rows.
+    pub holders: &'a [Holder],
+}
+
+/// A parcel that one node should grant another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// To whom.
+    pub to: NodeId,
+    /// What.
+    pub parcel: Parcel,
+}
+
+/// Arrivals whose evidence counts as much as habit.
+const EVIDENCE_COUNT: u64 = 20 * COUNT_SCALE;
+
+/// Arrivals that the base split, as a prior, counts for in the habit.
+const PRIOR_COUNT: u64 = 20 * COUNT_SCALE;
+
+/// A share follows demand only by more than this part of the whole: without it an evenly loaded
+/// cluster trades hundreds of grants a second for nothing.
+const SHARE_HYSTERESIS: u64 = 20;
+
+/// Below so many units for each holder, units are dealt whole: a fraction admits nothing.
+const SCARCE_UNITS_PER_HOLDER: u64 = 16;
+
+/// What `own` should grant to whom, of one key.
+///
+/// Cost: O(n log n) in the number of holders; no allocation grows with anything else.
+#[must_use]
+pub fn plan(scene: &Scene<'_>, own: NodeId, account: &Account) -> Vec<Move> {
+    let Some(index) = scene.holders.iter().position(|holder| holder.node == own) else {
+        return Vec::new();
+    };
+    if scene.holders.len() < 2 || account.debt(scene.pace) > Amount::ZERO {
+        return Vec::new();
+    }
+    let likelihood = likelihood(scene);
+    let shares = share_flow(scene, &likelihood);
+    let units = unit_flow(scene, &likelihood);
+    let own_units_short = units.is_short(index);
+    let mut rest = *account;
+    let mut moves = Vec::new();
+    for (to, holder) in scene.holders.iter().enumerate() {
+        let wanted = Wanted {
+            share: Share::from_parts(clamp_u64(shares.amount(index, to))),
+            units: Amount::from_grains(units.amount(index, to)),
+            keep_units: own_units_short,
+        };
+        let Some(parcel) = wanted.parcel(&rest, scene.pace) else {
+            continue;
+        };
+        if rest.grant(parcel, scene.pace) {
+            moves.push(Move {
+                to: holder.node,
+                parcel,
+            });
+        }
+    }
+    moves
+}
+
+/// How much of the next arrivals each holder will probably see, in parts of [`Share::WHOLE`]; and
+/// how much of the rate should follow it.
+struct Likelihood {
+    seen: Vec<u128>,
+    habit: Vec<u128>,
+    /// How much of the limit is asked for, in parts of the whole, at most the whole.
+    load: u128,
+    /// Whether nobody has asked for long.
+    idle: bool,
+}
+
+const WHOLE: u128 = Share::WHOLE.parts() as u128;
+
+fn likelihood(scene: &Scene<'_>) -> Likelihood {
+    let holders = scene.holders;
+    let sum = |pick: fn(&Demand) -> u64| -> u128 {
+        holders
+            .iter()
+            .map(|holder| u128::from(pick(&holder.demand)))
+            .sum()
+    };
+    let dense = sum(|demand| demand.dense);
+    let (pick, ticks): (fn(&Demand) -> u64, u64) = if dense >= u128::from(EVIDENCE_COUNT) {
+        (|demand| demand.dense, DENSE_TICKS)
+    } else {
+        (|demand| demand.sparse, SPARSE_TICKS)
+    };
+    let total = sum(pick);
+    let habit = habits(holders, sum(|demand| demand.habit));
+    let weight = WHOLE * total / (total + u128::from(EVIDENCE_COUNT));
+    let seen = holders.iter().zip(&habit).map(|(holder, habit)| {
+        let recent = (WHOLE * u128::from(pick(&holder.demand)))
+            .checked_div(total)
+            .unwrap_or(0);
+        (weight * recent + (WHOLE - weight) * habit) / WHOLE
+    });
+    let rate = u128::from(scene.rate_count_per_tick) * u128::from(ticks);
+    let load = (WHOLE * total)
+        .checked_div(rate)
+        .unwrap_or(WHOLE)
+        .min(WHOLE);
+    Likelihood {
+        seen: seen.collect(),
+        habit,
+        load,
+        idle: total == 0,
+    }
+}
+
+/// Each holder's part of the arrivals of the last minutes, with the base split as a prior.
+fn habits(holders: &[Holder], total: u128) -> Vec<u128> {
+    let (prior, base) = (u128::from(PRIOR_COUNT), base_total(holders));
+    let habit = |holder: &Holder| {
+        let base = WHOLE * u128::from(holder.base.parts()) / base;
+        (WHOLE * u128::from(holder.demand.habit) + prior * base) / (total + prior)
+    };
+    holders.iter().map(habit).collect()
+}
+
+fn base_total(holders: &[Holder]) -> u128 {
+    holders
+        .iter()
+        .map(|holder| u128::from(holder.base.parts()))
+        .sum::<u128>()
+        .max(1)
+}
+
+/// What each holder has above or below its target, and who gives what to whom.
+///
+/// Givers and takers are paired from the largest down, ties by id, so that nodes that know the
+/// same pair alike without a word.
+struct Flow {
+    moves: Vec<(usize, usize, u128)>,
+    short: Vec<bool>,
+}
+
+impl Flow {
+    fn pair(surplus: &[i128], takes: impl Fn(usize) -> bool) -> Self {
+        let largest_first = |sign: i128, keep: &dyn Fn(usize) -> bool| {
+            let mut list: Vec<_> = surplus
+                .iter()
+                .enumerate()
+                .filter(|(index, amount)| **amount * sign > 0 && keep(*index))
+                .map(|(index, amount)| (amount.unsigned_abs(), index))
+                .collect();
+            list.sort_unstable_by_key(|(amount, index)| (std::cmp::Reverse(*amount), *index));
+            list
+        };
+        let mut givers = largest_first(1, &|_| true).into_iter();
+        let mut takers = largest_first(-1, &takes).into_iter();
+        let (mut giver, mut taker) = (givers.next(), takers.next());
+        let mut moves = Vec::new();
+        while let (Some((has, from)), Some((wants, to))) = (giver, taker) {
+            let amount = has.min(wants);
+            moves.push((from, to, amount));
+            giver = if has > amount {
+                Some((has - amount, from))
+            } else {
+                givers.next()
+            };
+            taker = if wants > amount {
+                Some((wants - amount, to))
+            } else {
+                takers.next()
+            };
+        }
+        Self {
+            moves,
+            short: surplus.iter().map(|amount| *amount <= 0).collect(),
+        }
+    }
+
+    fn amount(&self, from: usize, to: usize) -> u128 {
+        let pairs = self
+            .moves
+            .iter()
+            .filter(|(giver, taker, _)| (*giver, *taker) == (from, to));
+        pairs.map(|(_, _, amount)| amount).sum()
+    }
+
+    fn is_short(&self, index: usize) -> bool {
+        self.short.get(index).copied().unwrap_or(false)
+    }
+}
+
+/// The first flow: where the rate should be, in parts.
+fn share_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
+    let holders = scene.holders;
+    let held: u128 = holders
+        .iter()
+        .map(|holder| u128::from(holder.share.parts()))
+        .sum();
+    let target = |index: usize| {
+        if likelihood.idle {
+            return held * u128::from(holders[index].base.parts()) / base_total(holders);
+        }
+        let follow = likelihood.load * likelihood.seen[index];
+        let stay = (WHOLE - likelihood.load) * likelihood.habit[index];
+        held * ((follow + stay) / WHOLE) / WHOLE
+    };
+    let surplus: Vec<_> = holders
+        .iter()
+        .enumerate()
+        .map(|(index, holder)| i128::from(holder.share.parts()) - signed(target(index)))
+        .collect();
+    let least = if likelihood.idle {
+        1
+    } else {
+        held / u128::from(SHARE_HYSTERESIS)
+    };
+    let takes = |index: usize| holders[index].ready && surplus[index].unsigned_abs() >= least;
+    Flow::pair(&surplus, takes)
+}
+
+/// The second flow: where the units should be, in grains.
+fn unit_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
+    let holders = scene.holders;
+    let balances: Vec<i128> = holders
+        .iter()
+        .map(|holder| balance(holder, scene.pace))
+        .collect();
+    let total = balances.iter().sum::<i128>().max(0).unsigned_abs();
+    let targets = unit_targets(total, &likelihood.seen);
+    let surplus: Vec<_> = balances
+        .iter()
+        .zip(&targets)
+        .map(|(balance, target)| balance - signed(*target))
+        .collect();
+    let takes = |index: usize| {
+        let unit = signed(Amount::from_units(1).grains());
+        let (balance, target) = (balances[index], signed(targets[index]));
+        let low = balance < unit || balance < target / 2;
+        holders[index].ready && low && target >= unit && target - balance >= unit / 4
+    };
+    Flow::pair(&surplus, takes)
+}
+
+/// Units a holder can admit, below zero in debt.
+fn balance(holder: &Holder, pace: &Pace) -> i128 {
+    let room = Amount::share_of_units(holder.share, pace.burst_units());
+    signed(room.grains()) - signed(holder.level.grains())
+}
+
+/// Deals `total` grains in proportion; where they are scarce, in whole units, the likeliest first.
+fn unit_targets(total: u128, likelihood: &[u128]) -> Vec<u128> {
+    let weights: u128 = likelihood.iter().sum::<u128>().max(1);
+    let unit = Amount::from_units(1).grains();
+    let units = total / unit;
+    if units >= u128::from(SCARCE_UNITS_PER_HOLDER) * likelihood.len() as u128 {
+        return likelihood
+            .iter()
+            .map(|part| total / weights * part)
+            .collect();
+    }
+    let mut targets: Vec<_> = likelihood
+        .iter()
+        .map(|part| units * part / weights)
+        .collect();
+    let left = units - targets.iter().sum::<u128>();
+    let mut order: Vec<_> = (0..likelihood.len()).collect();
+    let remainder = |index: usize| units * likelihood[index] % weights;
+    order.sort_by_key(|index| (std::cmp::Reverse(remainder(*index)), *index));
+    for index in order
+        .into_iter()
+        .take(usize::try_from(left).unwrap_or(usize::MAX))
+    {
+        targets[index] += 1;
+    }
+    targets.into_iter().map(|units| units * unit).collect()
+}
+
+/// What the two flows together want of one giver for one taker.
+struct Wanted {
+    share: Share,
+    units: Amount,
+    /// The giver is short of units itself: what it gives should be as used as can be.
+    keep_units: bool,
+}
+
+impl Wanted {
+    /// A share large enough for the units that go, and the level that the rest of it needs.
+    fn parcel(&self, account: &Account, pace: &Pace) -> Option<Parcel> {
+        let burst = u128::from(pace.burst_units()) << Amount::FRACTION_BITS;
+        let carrier = Share::from_parts(clamp_u64(self.units.grains().div_ceil(burst)));
+        let share = self.share.max(carrier).min(account.share());
+        if share.is_none() {
+            return None;
+        }
+        let room = Amount::share_of_units(share, pace.burst_units());
+        let level = if self.units > Amount::ZERO {
+            room.saturating_sub(self.units)
+        } else if self.keep_units {
+            room
+        } else {
+            account.proportional(share).level.min(room)
+        };
+        let level = level
+            .min(account.level())
+            .max(self.least_level(account, share, pace));
+        Some(Parcel {
+            share,
+            overdraft: Share::NONE,
+            level,
+        })
+    }
+
+    /// What stays must fit what stays: at least this much of the level has to go.
+    fn least_level(&self, account: &Account, share: Share, pace: &Pace) -> Amount {
+        let stays = account.share().saturating_sub(share);
+        account
+            .level()
+            .saturating_sub(Amount::share_of_units(stays, pace.burst_units()))
+    }
+}
+
+fn signed(amount: u128) -> i128 {
+    i128::try_from(amount).unwrap_or(i128::MAX / 4)
+}
+
+fn clamp_u64(amount: u128) -> u64 {
+    u64::try_from(amount).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::{Limit, UnitsTime};
+
+    fn pace(burst: u64) -> Pace {
+        Pace::new(Limit::per_second(100).burst(burst))
+    }
+
+    /// Three holders at a third each, with these demands a tick and these levels in units.
+    fn holders(demand: [u64; 3], level: [u64; 3]) -> Vec<Holder> {
+        let third = Share::WHOLE.portion(1, 3);
+        (0..3)
+            .map(|index| {
+                let mut meter = super::super::Meter::new(0);
+                (1..=60).for_each(|tick| meter.count(demand[index], tick));
+                Holder {
+                    node: NodeId(index as u64),
+                    base: third,
+                    share: third,
+                    level: Amount::from_units(level[index]),
+                    demand: meter.at(60),
+                    unmet: false,
+                    ready: true,
+                }
+            })
+            .collect()
+    }
+
+    fn plan_of(holders: &[Holder], own: usize, burst: u64) -> Vec<Move> {
+        let pace = pace(burst);
+        let scene = Scene {
+            pace: &pace,
+            rate_count_per_tick: 10 * COUNT_SCALE,
+            holders,
+        };
+        let holder = holders[own];
+        let account = Account::open(holder.share, Share::NONE, holder.level, UnitsTime(0));
+        plan(&scene, holder.node, &account)
+    }
+
+    #[test]
+    fn an_even_load_moves_nothing() {
+        let holders = holders([4, 4, 4], [10, 11, 9]);
+        for own in 0..3 {
+            assert_eq!(plan_of(&holders, own, 99), []);
+        }
+    }
+
+    #[test]
+    fn the_rate_follows_a_hot_spot() {
+        let holders = holders([20, 0, 0], [33, 0, 0]);
+        for own in 1..3 {
+            let moves = plan_of(&holders, own, 99);
+            assert_eq!(moves.len(), 1, "{moves:?}");
+            assert_eq!(moves[0].to, NodeId(0));
+            assert!(moves[0].parcel.share > Share::WHOLE.portion(1, 4));
+        }
+        assert_eq!(plan_of(&holders, 0, 99), []);
+    }
+
+    /// Noise is not demand: one arrival is hardly evidence that the next will land there too.
+    #[test]
+    fn a_lone_arrival_moves_no_rate() {
+        let mut holders = holders([0, 0, 0], [0, 0, 0]);
+        holders[1].demand = Demand {
+            dense: 256,
+            sparse: 256,
+            habit: 256,
+        };
+        for own in 0..3 {
+            assert_eq!(plan_of(&holders, own, 99), []);
+        }
+    }
+
+    /// Rate is not enough: a node that ran out gets units though its rate is right.
+    #[test]
+    fn units_go_where_they_ran_out() {
+        let holders = holders([1, 1, 1], [33, 3, 3]);
+        let moves = plan_of(&holders, 1, 99);
+        assert_eq!(moves.len(), 1);
+        let Parcel { share, level, .. } = moves[0].parcel;
+        let brings = Amount::share_of_units(share, 99).saturating_sub(level);
+        assert!(brings >= Amount::from_units(8), "{brings}");
+    }
+
+    /// No crumbs: a third of ten is three and a third; the thirds make a whole unit where needed.
+    #[test]
+    fn scarce_units_are_dealt_whole() {
+        let unit = Amount::from_units(1).grains();
+        let even = [WHOLE / 3; 3];
+        assert_eq!(
+            unit_targets(unit * 10, &even),
+            [4 * unit, 3 * unit, 3 * unit]
+        );
+        assert_eq!(unit_targets(unit / 2, &even), [0; 3]);
+        let one = [WHOLE / 10, WHOLE / 10 * 8, WHOLE / 10];
+        assert_eq!(unit_targets(unit, &one), [0, unit, 0]);
+    }
+
+    #[test]
+    fn a_debtor_and_a_lone_node_grant_nothing() {
+        let holders = holders([0, 20, 0], [40, 0, 0]);
+        assert_eq!(plan_of(&holders, 0, 99), []);
+        assert_eq!(plan_of(&holders[..1], 0, 99), []);
+    }
+
+    #[test]
+    fn nothing_goes_to_whom_was_not_heard() {
+        let mut holders = holders([20, 0, 0], [33, 0, 0]);
+        holders[0].ready = false;
+        assert_eq!(plan_of(&holders, 1, 99), []);
+    }
+
+    /// Losing interest: with nobody asking, shares go home to the base split exactly.
+    #[test]
+    fn idle_shares_go_home_exactly() {
+        let mut holders = holders([0, 0, 0], [0, 0, 0]);
+        let borrowed = Share::from_parts(1_234_567);
+        holders[0].share = holders[0].share.saturating_add(borrowed);
+        holders[2].share = holders[2].share.saturating_sub(borrowed);
+        let moves = plan_of(&holders, 0, 99);
+        assert_eq!(moves.len(), 1);
+        assert_eq!((moves[0].to, moves[0].parcel.share), (NodeId(2), borrowed));
+    }
+}
