@@ -3,7 +3,9 @@
 pub mod limit;
 pub mod row;
 pub mod share;
+pub mod table;
 pub mod units;
+pub mod view;
 
 pub use limit::*;
 /// x

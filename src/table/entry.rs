@@ -1,0 +1,108 @@
+//! What a node keeps of a contended key.
+
+use super::LimitIndex;
+use crate::limit::{Account, Pace};
+use crate::row::{Merged, Row, Rows, Standing};
+use crate::share::Meter;
+use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId};
+
+/// A contended key: its account, what it is asked for, what peers say of it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Which limit.
+    pub limit: LimitIndex,
+    /// What this node holds.
+    pub account: Account,
+    /// What this node is asked for.
+    pub meter: Meter,
+    /// What peers say.
+    pub rows: Rows,
+    /// Units refused for want of rights since `unmet_since` was set.
+    pub unmet_units: u64,
+    /// When a request last came.
+    pub asked_at: Nanos,
+    /// Until when this node keeps what it has gathered to decide for the whole cluster.
+    pub gathered_until: Nanos,
+    /// Whether a change is noted already and waits for the protocol.
+    pub noted: bool,
+    /// When the protocol was last told that rights ran out here.
+    pub urged_at: Option<Nanos>,
+    /// The last row sent: to tell whether another is due.
+    pub sent: Option<Row>,
+    /// When it was sent.
+    pub sent_at: Nanos,
+    /// To whom this node granted of late, and the seq of their row it did so on.
+    pub granted: Vec<(NodeId, u64)>,
+}
+
+impl Entry {
+    pub(super) fn new(limit: LimitIndex, account: Account, tick: u64, now: Nanos) -> Self {
+        Self {
+            limit,
+            account,
+            meter: Meter::new(tick),
+            rows: Rows::default(),
+            unmet_units: 0,
+            asked_at: now,
+            gathered_until: Nanos::ZERO,
+            noted: false,
+            urged_at: None,
+            sent: None,
+            sent_at: Nanos::ZERO,
+            granted: Vec::new(),
+        }
+    }
+
+    /// This node's row of the key as of now.
+    pub fn row(&mut self, limit: LimitId, key: KeyId, seq: u64, tick: u64) -> Row {
+        Row {
+            limit,
+            key,
+            seq,
+            filled: self.account.filled(),
+            emptied: self.account.emptied(),
+            share: self.account.share(),
+            demand: self.meter.at(tick),
+            unmet_units: self.unmet_units,
+        }
+    }
+
+    /// The merged view.
+    #[must_use]
+    pub fn merged(&self, others: &[Standing], pace: &Pace, now: Nanos) -> Merged {
+        Merged::of(&self.account, &self.rows, others, pace, now)
+    }
+
+    /// Drains the account up to now.
+    pub fn drain(&mut self, pace: &Pace, now: Nanos) {
+        self.account.drain(pace.at(now), pace);
+    }
+
+    /// What it will be at a later time if nothing happens: for looking ahead.
+    pub(super) fn aged(&self, pace: &Pace, now: Nanos) -> Aged<'_> {
+        let mut account = self.account;
+        account.drain(pace.at(now), pace);
+        Aged {
+            account,
+            rows: &self.rows,
+        }
+    }
+
+    /// Whether it has hardly any units left of what it may hold: peers should know.
+    #[must_use]
+    pub fn is_low(&self, pace: &Pace) -> bool {
+        self.account.balance(pace) < Amount::from_units(1)
+    }
+}
+
+/// An entry as it will be: its account drained, its rows as they are.
+pub(super) struct Aged<'a> {
+    pub(super) account: Account,
+    rows: &'a Rows,
+}
+
+impl Aged<'_> {
+    pub(super) fn merged(&self, others: &[Standing], pace: &Pace, now: Nanos) -> Merged {
+        Merged::of(&self.account, self.rows, others, pace, now)
+    }
+}

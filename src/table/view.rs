@@ -1,0 +1,232 @@
+//! What a view change does to the keys: freeze, cut, install.
+//!
+//! The order is the whole of the safety: the constants are lowered shard by shard, each under the
+//! lock that its checks take, so that when the last is lowered every check begun before has ended;
+//! only then is the opening cut. What a view brings is installed entry by entry and shard by shard
+//! in the same way, each shard's constants raised under the same hold of its lock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::shard::Shard;
+use super::{Entry, LimitIndex, SHARDS, Table, TableConfig};
+use crate::limit::{Account, Pace, Parcel, UnitsTime};
+use crate::row::Standing;
+use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
+
+/// A contended key as its node opens it to a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The limit that the key is under.
+    pub limit: LimitId,
+    /// The key.
+    pub key: KeyId,
+    /// What the node holds of it.
+    pub parcel: Parcel,
+}
+
+/// What a complete view brings to one node.
+#[derive(Clone, Debug, Default)]
+pub struct Settlement {
+    /// The share of quiet keys, from now on.
+    pub base: Share,
+    /// The right of overdraft of quiet keys, from now on.
+    pub overdraft: Share,
+    /// Whether what comes is as good as new: nobody can have used it before.
+    pub fresh: bool,
+    /// What comes to each key that somebody listed.
+    pub listed: BTreeMap<KeyId, (LimitIndex, Parcel)>,
+    /// The other members.
+    pub others: Vec<Standing>,
+}
+
+impl Table {
+    /// Starts a new life of this node: every key is forgotten and nothing is held.
+    pub fn clear(&self, node: NodeId) {
+        for shard in &self.shards {
+            shard.lock().clear(node);
+        }
+    }
+
+    /// Lowers what this node holds of quiet keys; when this returns no check uses more.
+    pub fn lower(&self, base: Share, overdraft: Share) {
+        for shard in &self.shards {
+            for constants in &mut shard.lock().constants {
+                constants.base = constants.base.min(base);
+                constants.overdraft = constants.overdraft.min(overdraft);
+            }
+        }
+    }
+
+    /// Lists every contended key with what this node holds of it.
+    #[must_use]
+    pub fn cut(&self, now: Nanos) -> Vec<Listed> {
+        self.list(now, |account| Parcel {
+            share: account.share(),
+            overdraft: account.overdraft(),
+            level: account.level(),
+        })
+    }
+
+    /// Lists every contended key and gives up what this node holds of it: a leaver's last word.
+    #[must_use]
+    pub fn close(&self, now: Nanos) -> Vec<Listed> {
+        self.list(now, Account::close)
+    }
+
+    fn list(&self, now: Nanos, mut parcel: impl FnMut(&mut Account) -> Parcel) -> Vec<Listed> {
+        let mut listed = Vec::new();
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            for key in shard.contended.clone() {
+                let Some((entry, _)) = shard.contended(key) else {
+                    continue;
+                };
+                let policy = self.policy(entry.limit);
+                entry.drain(&policy.pace, now);
+                listed.push(Listed {
+                    limit: policy.id,
+                    key,
+                    parcel: parcel(&mut entry.account),
+                });
+            }
+        }
+        listed
+    }
+
+    /// Whether there is room for every key that a view brings.
+    #[must_use]
+    pub fn has_room_for(&self, settlement: &Settlement, now: Nanos) -> bool {
+        let mut wanted = [0_usize; SHARDS];
+        for key in settlement.listed.keys() {
+            wanted[(key.0 >> 122) as usize & (SHARDS - 1)] += 1;
+        }
+        let shards = self.shards.iter().zip(wanted);
+        shards
+            .into_iter()
+            .all(|(shard, wanted)| shard.lock().could_hold(&self.config, wanted, now))
+    }
+
+    /// Installs what a complete view brings. The caller has made sure that there is room.
+    pub fn install(&self, settlement: &Settlement, now: Nanos) {
+        let others: Arc<[Standing]> = settlement.others.clone().into();
+        for (index, shard) in self.shards.iter().enumerate() {
+            let mut shard = shard.lock();
+            shard.install_listed(&self.config, settlement, index, now);
+            shard.install_unlisted(&self.config, settlement, now);
+            shard.raise(&self.config, settlement, now);
+            shard.set_others(Arc::clone(&others));
+        }
+    }
+}
+
+impl Shard {
+    fn clear(&mut self, node: NodeId) {
+        self.node = node;
+        self.slots = super::map::PlainMap::default();
+        self.contended.clear();
+        self.receipts = super::receipts::Receipts::new();
+        self.constants.fill(super::Constants::none());
+    }
+
+    /// Makes room for so many more keys, giving up quiet ones if need be; false if it cannot.
+    fn could_hold(&mut self, config: &TableConfig, wanted: usize, now: Nanos) -> bool {
+        while self.free() < wanted {
+            if !self.give_up_one(config, now) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn install_listed(
+        &mut self,
+        config: &TableConfig,
+        settlement: &Settlement,
+        index: usize,
+        now: Nanos,
+    ) {
+        let first = KeyId((index as u128) << 122);
+        let last = KeyId(first.0 | (u128::MAX >> 6));
+        for (key, (limit, parcel)) in settlement.listed.range(first..=last) {
+            let Some((entry, _)) = self.contend(config, *limit, *key, now) else {
+                // Room was made before; were it gone, the share is lost, which only burns.
+                continue;
+            };
+            settle_in(
+                entry,
+                *parcel,
+                settlement,
+                &config.policies[usize::from(limit.0)].pace,
+                now,
+            );
+        }
+    }
+
+    /// Keys that became contended here since the freeze and that nobody listed: they grow as quiet
+    /// keys do, and what comes has been used.
+    fn install_unlisted(&mut self, config: &TableConfig, settlement: &Settlement, now: Nanos) {
+        for key in self.contended.clone() {
+            if settlement.listed.contains_key(&key) {
+                continue;
+            }
+            let Some((entry, constants)) = self.contended(key) else {
+                continue;
+            };
+            let pace = &config.policies[usize::from(entry.limit.0)].pace;
+            let share = settlement.base.saturating_sub(constants.base);
+            let overdraft = settlement.overdraft.saturating_sub(constants.overdraft);
+            let used = Parcel::used(share, overdraft, pace);
+            let level = if settlement.fresh {
+                Amount::ZERO
+            } else {
+                used.level
+            };
+            let parcel = Parcel { level, ..used };
+            settle_in(entry, parcel, settlement, pace, now);
+        }
+    }
+
+    /// Raises the constants. Growth that nobody vouches for arrives used, as one floor for all
+    /// quiet keys of a limit: it needs no scan, and reading it twice changes nothing.
+    fn raise(&mut self, config: &TableConfig, settlement: &Settlement, now: Nanos) {
+        for (constants, policy) in self.constants.iter_mut().zip(&config.policies) {
+            let grows =
+                settlement.base > constants.base || settlement.overdraft > constants.overdraft;
+            if grows && !settlement.fresh {
+                let time = policy.pace.at(now);
+                let burst = u128::from(policy.pace.burst_quanta());
+                let ahead = |point: UnitsTime| u128::from(point.0.saturating_sub(time.0));
+                // No quiet bucket is fuller than the threshold, or than a floor still ahead.
+                let known = (burst / 2)
+                    .max(ahead(constants.floor))
+                    .max(ahead(constants.given_up));
+                let parts = |share: Share| u128::from(share.parts());
+                let old = parts(constants.base) * known;
+                let grown = parts(settlement.base.saturating_sub(constants.base))
+                    + parts(settlement.overdraft.saturating_sub(constants.overdraft));
+                let full = (old + grown * burst).div_ceil(parts(settlement.base).max(1));
+                let floor = UnitsTime(
+                    time.0
+                        .saturating_add(u64::try_from(full).unwrap_or(u64::MAX >> 1)),
+                );
+                constants.floor = constants.floor.max(floor);
+            }
+            constants.base = settlement.base;
+            constants.overdraft = settlement.overdraft;
+        }
+    }
+}
+
+/// What a view brings to one entry; rows of nodes that are not members are dropped.
+fn settle_in(entry: &mut Entry, parcel: Parcel, settlement: &Settlement, pace: &Pace, now: Nanos) {
+    entry.drain(pace, now);
+    entry.account.apply(parcel);
+    entry.rows.retain(|heard| {
+        settlement
+            .others
+            .iter()
+            .any(|other| other.node == heard.origin)
+    });
+    entry.granted.clear();
+}

@@ -1,0 +1,346 @@
+//! One node's side of the views: what it holds, what it adopted, whose openings it has.
+
+use std::collections::BTreeMap;
+
+use super::{Opening, OpeningChunk, Report, View, ViewId};
+use crate::units::{NodeId, Share};
+
+/// Where one node stands.
+#[derive(Debug)]
+pub struct Ledger {
+    node: NodeId,
+    weight: Share,
+    adopted: Option<View>,
+    complete: bool,
+    openings: BTreeMap<NodeId, Opening>,
+    leaving: bool,
+    former: Vec<NodeId>,
+    bootstrap: bool,
+    reports: u64,
+}
+
+/// Whether a view was adopted, and if not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adoption {
+    /// It was: the node must lower itself and open.
+    Adopted,
+    /// It is the one adopted already, or an older one.
+    Known,
+    /// It is not sound, or this node is no member of it.
+    NotMine,
+    /// It records another weight than this node holds: it was proposed from an old report.
+    WrongWeight,
+    /// It leaves out somebody with whom this node shares a view.
+    LeavesOut(NodeId),
+    /// It evicts somebody whom this node still hears.
+    EvictsTheLiving(NodeId),
+}
+
+/// Former lives that a node names: enough for any that could still be a member somewhere.
+const FORMER_MAX: usize = 16;
+
+impl Ledger {
+    /// A node that has just come to life and holds nothing.
+    #[must_use]
+    pub fn new(node: NodeId, bootstrap: bool) -> Self {
+        Self {
+            node,
+            weight: Share::NONE,
+            adopted: None,
+            complete: false,
+            openings: BTreeMap::new(),
+            leaving: false,
+            former: Vec::new(),
+            bootstrap,
+            reports: 0,
+        }
+    }
+
+    /// Begins a new life: holds nothing and counts with nobody.
+    pub fn be_reborn(&mut self, node: NodeId) {
+        let mut former = std::mem::take(&mut self.former);
+        former.push(self.node);
+        former.drain(..former.len().saturating_sub(FORMER_MAX));
+        *self = Self {
+            former,
+            ..Self::new(node, false)
+        };
+    }
+
+    /// What it holds of quiet keys.
+    #[must_use]
+    pub const fn weight(&self) -> Share {
+        self.weight
+    }
+
+    /// The newest view it has adopted.
+    #[must_use]
+    pub const fn adopted(&self) -> Option<&View> {
+        self.adopted.as_ref()
+    }
+
+    /// The name of that view.
+    #[must_use]
+    pub fn adopted_id(&self) -> Option<ViewId> {
+        self.adopted.as_ref().map(|view| view.id)
+    }
+
+    /// That view, if it is complete here.
+    #[must_use]
+    pub fn complete(&self) -> Option<&View> {
+        self.adopted.as_ref().filter(|_| self.complete)
+    }
+
+    /// Whether a view change is under way here.
+    #[must_use]
+    pub const fn is_changing(&self) -> bool {
+        self.adopted.is_some() && !self.complete
+    }
+
+    /// Whether it wants to leave.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// Whether it has left: it holds nothing, and all the others know it.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        let gone = |view: &View| view.member(self.node).is_none_or(|own| own.after.is_none());
+        self.leaving && self.complete().is_none_or(gone) && !self.is_changing()
+    }
+
+    /// Says that it wants to leave.
+    pub fn leave(&mut self) {
+        self.leaving = true;
+    }
+
+    /// Everybody who may hold a share in the views this node counts with.
+    #[must_use]
+    pub fn known(&self) -> Vec<NodeId> {
+        let Some(view) = &self.adopted else {
+            return Vec::new();
+        };
+        // Once a view is complete a leaver holds nothing: its opening said so.
+        let counts = |after: Share| !self.complete || !after.is_none();
+        view.members
+            .iter()
+            .filter(|member| counts(member.after))
+            .map(|m| m.node)
+            .collect()
+    }
+
+    /// Lives that this process has ended.
+    #[must_use]
+    pub fn former(&self) -> &[NodeId] {
+        &self.former
+    }
+
+    /// Where it stands, for others.
+    pub fn report(&mut self) -> Report {
+        self.reports += 1;
+        Report {
+            number: self.reports,
+            adopted: self.adopted_id(),
+            complete: self.complete,
+            weight: self.weight,
+            known: self.known(),
+            lacks: self.lacks(),
+            leaving: self.leaving,
+            former: self.former.clone(),
+            bootstrap: self.bootstrap,
+        }
+    }
+
+    /// Members whose openings it lacks.
+    #[must_use]
+    pub fn lacks(&self) -> Vec<NodeId> {
+        let Some(view) = &self.adopted else {
+            return Vec::new();
+        };
+        let here = |node: &NodeId| self.openings.get(node).is_some_and(Opening::is_whole);
+        view.nodes().filter(|node| !here(node)).collect()
+    }
+
+    /// Adopts `view` if it may; the caller then lowers the table, cuts it and calls [`Ledger::open`].
+    ///
+    /// `is_living` says whom this node hears, or heard until short ago.
+    pub fn adopt(&mut self, view: &View, is_living: impl Fn(NodeId) -> bool) -> Adoption {
+        if self
+            .adopted
+            .as_ref()
+            .is_some_and(|old| old.id.number >= view.id.number)
+        {
+            return Adoption::Known;
+        }
+        let Some(own) = view.member(self.node).filter(|_| view.is_sound()) else {
+            return Adoption::NotMine;
+        };
+        if own.before != self.weight || (self.leaving && !own.after.is_none()) {
+            return Adoption::WrongWeight;
+        }
+        if view.founding && self.adopted.is_some() {
+            return Adoption::WrongWeight;
+        }
+        let counted = |node: &NodeId| view.has(*node) || view.evicted.contains(node);
+        if let Some(left_out) = self.known().into_iter().find(|node| !counted(node)) {
+            return Adoption::LeavesOut(left_out);
+        }
+        if let Some(living) = view.evicted.iter().find(|node| is_living(**node)) {
+            return Adoption::EvictsTheLiving(*living);
+        }
+        // The ratchet: lowered before anybody is told, and not raised until a view completes.
+        self.weight = own.before.min(own.after);
+        self.adopted = Some(view.clone());
+        self.complete = false;
+        self.openings.clear();
+        Adoption::Adopted
+    }
+
+    /// Adds this node's own opening.
+    pub fn open(&mut self, opening: Opening) {
+        self.openings.insert(self.node, opening);
+    }
+
+    /// Adds a chunk of a member's opening; says whether that opening became whole by it.
+    pub fn add_chunk(&mut self, chunk: OpeningChunk) -> bool {
+        let Some(view) = &self.adopted else {
+            return false;
+        };
+        if view.id != chunk.view || !view.has(chunk.member) || chunk.member == self.node {
+            return false;
+        }
+        self.openings.entry(chunk.member).or_default().add(chunk)
+    }
+
+    /// A member's opening of the adopted view, if it is here whole.
+    #[must_use]
+    pub fn opening(&self, member: NodeId) -> Option<&Opening> {
+        self.openings
+            .get(&member)
+            .filter(|opening| opening.is_whole())
+    }
+
+    /// All openings, if the view can be completed: none is lacking and it was not completed yet.
+    #[must_use]
+    pub fn ready(&self) -> Option<(&View, &BTreeMap<NodeId, Opening>)> {
+        let view = self.adopted.as_ref().filter(|_| !self.complete)?;
+        self.lacks().is_empty().then_some((view, &self.openings))
+    }
+
+    /// Notes that what the view brings was installed.
+    pub fn finish(&mut self) {
+        if let Some(own) = self
+            .adopted
+            .as_ref()
+            .and_then(|view| view.member(self.node))
+        {
+            self.weight = own.after;
+            self.complete = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Member;
+    use super::*;
+
+    fn view(number: u64, members: &[(u64, Share, Share)]) -> View {
+        let member = |(node, before, after): &(u64, Share, Share)| Member {
+            node: NodeId(*node),
+            before: *before,
+            after: *after,
+        };
+        View {
+            id: ViewId {
+                number,
+                proposer: 1,
+            },
+            members: members.iter().map(member).collect(),
+            evicted: Vec::new(),
+            founding: false,
+        }
+    }
+
+    fn half() -> Share {
+        Share::WHOLE.portion(1, 2)
+    }
+
+    fn holder() -> Ledger {
+        let mut ledger = Ledger::new(NodeId(1), false);
+        let first = view(1, &[(1, Share::NONE, half()), (2, Share::NONE, half())]);
+        assert_eq!(ledger.adopt(&first, |_| false), Adoption::Adopted);
+        for node in [1, 2] {
+            ledger
+                .openings
+                .insert(NodeId(node), Opening::of(first.id, NodeId(node), &[]));
+        }
+        assert!(ledger.ready().is_some());
+        ledger.finish();
+        ledger
+    }
+
+    #[test]
+    fn a_view_ratchets_until_one_completes() {
+        let mut ledger = holder();
+        let third = Share::WHOLE.portion(1, 3);
+        let second = view(
+            2,
+            &[
+                (1, half(), third),
+                (2, half(), third),
+                (3, Share::NONE, third),
+            ],
+        );
+        assert_eq!(ledger.adopt(&second, |_| true), Adoption::Adopted);
+        assert_eq!(ledger.weight(), third);
+        let stale = view(
+            3,
+            &[
+                (1, half(), half()),
+                (2, half(), half()),
+                (3, Share::NONE, Share::NONE),
+            ],
+        );
+        assert_eq!(ledger.adopt(&stale, |_| true), Adoption::WrongWeight);
+        assert_eq!(ledger.adopt(&second, |_| true), Adoption::Known);
+    }
+
+    #[test]
+    fn nobody_it_shares_a_view_with_may_be_left_out() {
+        let mut ledger = holder();
+        let without = view(2, &[(1, half(), Share::WHOLE)]);
+        assert_eq!(
+            ledger.adopt(&without, |_| false),
+            Adoption::LeavesOut(NodeId(2))
+        );
+        let evicting = View {
+            evicted: vec![NodeId(2)],
+            ..without
+        };
+        let living = ledger.adopt(&evicting, |_| true);
+        assert_eq!(living, Adoption::EvictsTheLiving(NodeId(2)));
+        assert_eq!(ledger.adopt(&evicting, |_| false), Adoption::Adopted);
+    }
+
+    #[test]
+    fn what_sums_to_more_than_one_is_no_view() {
+        let mut ledger = holder();
+        let greedy = view(2, &[(1, half(), Share::WHOLE), (2, half(), half())]);
+        assert_eq!(ledger.adopt(&greedy, |_| true), Adoption::NotMine);
+        let founding = View {
+            founding: true,
+            ..view(3, &[(1, half(), half()), (2, half(), half())])
+        };
+        assert_eq!(ledger.adopt(&founding, |_| true), Adoption::NotMine);
+    }
+
+    #[test]
+    fn a_new_life_holds_nothing_and_names_the_old_one() {
+        let mut ledger = holder();
+        ledger.be_reborn(NodeId(9));
+        assert_eq!((ledger.weight(), ledger.known().len()), (Share::NONE, 0));
+        assert_eq!(ledger.report().former, [NodeId(1)]);
+    }
+}

@@ -1,0 +1,119 @@
+//! Who counts with whom: views, and the reopening of accounts that a view change is.
+//!
+//! A view is a numbered set of members with the weight (base share) that each had and will have.
+//! Nobody recomputes a share because somebody looks dead. Shares change hands by grants, and by one
+//! thing more: a view change, in which
+//!
+//! 1. the lowest reachable member **proposes** a view, from what every member reported it holds;
+//! 2. a member **adopts** it only if the view records its weight as it is, counts (or evicts)
+//!    everybody with whom it shares an older view, and is newer than what it adopted before. It
+//!    lowers what it holds of quiet keys to the lesser of before and after, and only then sends its
+//!    **opening**, immutable: every contended key with its share. That ratchets: a view which is
+//!    given up for a newer one gives nothing back;
+//! 3. with every member's opening a member **completes** the view: it takes its part of what the
+//!    openings show to be missing. What comes so arrives used, unless a leaver vouches for it.
+//!
+//! *Why shares sum to at most one.* An opening states what its sender holds from then on, and the
+//! sender lowered itself before it spoke; so the sum of openings is what all members hold together,
+//! and what is missing from one is held by nobody: every holder is a member, because a member
+//! adopts only views that count everybody it shares a view with. What comes to each is computed by
+//! one function from the same openings, so the parts sum to what is missing. A member that never
+//! completes simply never takes its part, and the next view finds it missing again.
+//!
+//! A silent member holds a view change up until it answers or is evicted. Eviction is the one
+//! trade of the bound for availability: if the evicted lives on, its view and ours are two groups.
+
+mod ledger;
+mod opening;
+mod proposal;
+mod report;
+mod settle;
+
+pub use ledger::{Adoption, Ledger};
+pub use opening::{Opening, OpeningChunk};
+pub use proposal::{Candidate, propose};
+pub use report::{Group, Report};
+pub use settle::settle;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{NodeId, Share};
+
+/// Names a view: higher numbers replace lower ones.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct ViewId {
+    /// Its number.
+    pub number: u64,
+    /// Who proposed it: two proposals of one number are two views.
+    pub proposer: u64,
+}
+
+/// One member in a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The member.
+    pub node: NodeId,
+    /// What it holds of quiet keys as the view begins.
+    pub before: Share,
+    /// What it will hold of quiet keys when the view is complete; nothing if it leaves.
+    pub after: Share,
+}
+
+/// A set of members that count with each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// Its name.
+    pub id: ViewId,
+    /// The members, by id.
+    pub members: Vec<Member>,
+    /// Who is given up: what they held is handed out.
+    pub evicted: Vec<NodeId>,
+    /// Whether it founds the cluster: nobody has held anything before, so what comes is unused.
+    pub founding: bool,
+}
+
+/// Most members of a view: the base split is over all of them in this version, and every row goes
+/// to all. Equal splits stay exact up to 40.
+pub const MEMBERS_MAX: usize = 64;
+
+impl View {
+    /// The member that is `node`.
+    #[must_use]
+    pub fn member(&self, node: NodeId) -> Option<&Member> {
+        let index = self
+            .members
+            .binary_search_by_key(&node, |member| member.node)
+            .ok()?;
+        self.members.get(index)
+    }
+
+    /// Whether `node` is a member.
+    #[must_use]
+    pub fn has(&self, node: NodeId) -> bool {
+        self.member(node).is_some()
+    }
+
+    /// The members' ids, in order.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.members.iter().map(|member| member.node)
+    }
+
+    /// Whether it is one that could be adopted by anybody: bounded, sorted, and summing to at most
+    /// one before and after.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let sorted = self
+            .members
+            .windows(2)
+            .all(|pair| pair[0].node < pair[1].node);
+        let sum = |pick: fn(&Member) -> Share| self.members.iter().map(pick).sum::<Share>();
+        let fits = sum(|member| member.before) <= Share::WHOLE
+            && sum(|member| member.after) <= Share::WHOLE;
+        let new = !self.founding || sum(|member| member.before).is_none();
+        let bounded = self.members.len() <= MEMBERS_MAX && self.evicted.len() <= MEMBERS_MAX;
+        let apart = !self.evicted.iter().any(|node| self.has(*node));
+        sorted && fits && new && bounded && apart && !self.members.is_empty()
+    }
+}
