@@ -6,6 +6,7 @@ pub mod share;
 pub mod table;
 pub mod units;
 pub mod view;
+pub mod wire;
 
 pub use limit::*;
 /// x

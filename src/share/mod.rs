@@ -19,7 +19,8 @@ mod outbox;
 mod plan;
 mod rendezvous;
 
+pub(crate) use demand::COUNT_SCALE;
 pub use demand::{Demand, Meter};
-pub use outbox::{Grant, Inbox, Outbox};
+pub use outbox::{AppliedClock, Grant, Outbox};
 pub use plan::{Holder, Move, Scene, plan};
 pub use rendezvous::{owner, owners};

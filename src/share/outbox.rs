@@ -6,10 +6,11 @@
 
 use std::collections::VecDeque;
 
+use crdts::{CmRDT, VClock};
 use serde::{Deserialize, Serialize};
 
 use crate::limit::Parcel;
-use crate::units::{Amount, KeyId, LimitId, Share};
+use crate::units::{Amount, KeyId, LimitId, NodeId, Share};
 
 /// A parcel of a key on its way from one node to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,28 +117,27 @@ impl Outbox {
     }
 }
 
-/// What one receiver has applied of one sender's grants, in one view.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Inbox {
-    applied: u64,
-}
+/// What one receiver has applied of everybody's grants, in one view: a version vector, and the
+/// acknowledged clock that senders wait for.
+#[derive(Debug, Default)]
+pub struct AppliedClock(VClock<NodeId>);
 
-impl Inbox {
+impl AppliedClock {
     /// Whether this grant is the next to apply: not a repeat, and nothing before it is missing.
     #[must_use]
-    pub const fn is_next(&self, number: u64) -> bool {
-        number == self.applied + 1
+    pub fn is_next(&self, from: NodeId, number: u64) -> bool {
+        number == self.of(from) + 1
     }
 
-    /// Notes that the next one was applied.
-    pub const fn advance(&mut self) {
-        self.applied += 1;
+    /// Notes that the next one of `from` was applied.
+    pub fn advance(&mut self, from: NodeId) {
+        self.0.apply(self.0.inc(from));
     }
 
-    /// The number to acknowledge.
+    /// The number to acknowledge to `from`.
     #[must_use]
-    pub const fn applied(&self) -> u64 {
-        self.applied
+    pub fn of(&self, from: NodeId) -> u64 {
+        self.0.get(&from)
     }
 }
 
@@ -158,22 +158,23 @@ mod tests {
                 let parcel = Parcel { share: Share::from_parts(share), ..Parcel::default() };
                 outbox.push(LimitId(0), KeyId(0), parcel);
             }
-            let (mut inbox, mut applied) = (Inbox::default(), Vec::new());
+            let (mut clock, mut applied) = (AppliedClock::default(), Vec::new());
+            let from = NodeId(4);
             let sent: Vec<_> = outbox.pending().copied().collect();
             for (index, acknowledge) in deliveries {
                 let grant = index.get(&sent);
-                if inbox.is_next(grant.number) {
-                    inbox.advance();
+                if clock.is_next(from, grant.number) {
+                    clock.advance(from);
                     applied.push(grant.share.parts());
                 }
                 if acknowledge {
-                    outbox.acknowledge(inbox.applied());
+                    outbox.acknowledge(clock.of(from));
                 }
             }
             let expected: Vec<_> = (1..=applied.len() as u64).collect();
             prop_assert_eq!(applied, expected);
             let left = outbox.in_flight(KeyId(0));
-            prop_assert!(left.parts() >= ((inbox.applied() + 1)..=count).sum::<u64>());
+            prop_assert!(left.parts() >= ((clock.of(from) + 1)..=count).sum::<u64>());
         }
     }
 }

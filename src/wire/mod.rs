@@ -1,0 +1,358 @@
+//! What travels: messages, frames, size limits, and a total decoder.
+//!
+//! A frame is one byte of kind and a MessagePack body. Fields are only ever added at the end, with
+//! defaults; a kind that is not known comes from a newer minor version and is skipped. Whatever
+//! else does not decode is an error, changes nothing, and closes the connection it came on.
+//!
+//! The decoder is total and bounded: a frame is at most [`FRAME_BYTES_MAX`] long, lists are bounded
+//! by what a frame can hold, and then by the counts below.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::row::Row;
+use crate::share::Grant;
+use crate::units::{Amount, KeyId, LimitId, NodeId};
+use crate::view::{MEMBERS_MAX, OpeningChunk, Report, View, ViewId};
+
+/// Longest frame: one mebibyte, on a stream.
+pub const FRAME_BYTES_MAX: usize = 1 << 20;
+
+/// Longest frame that should go as one datagram, where nothing says more: QUIC's smallest path.
+pub const DATAGRAM_BYTES: usize = 1100;
+
+/// Most rows, and most grants, in one message.
+pub const ITEMS_MAX: usize = 4096;
+
+/// Rows of changed keys, grants, and acknowledgements of both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gossip {
+    /// The view that the grants, and the acknowledgement of grants, belong to.
+    pub view: ViewId,
+    /// The number of the receiver's last grant that the sender has applied in that view.
+    pub applied: u64,
+    /// Up to which `seq` the sender has all of the receiver's rows.
+    pub digest: u64,
+    /// The rows are all of the sender's with a `seq` above this …
+    pub after: u64,
+    /// … and up to this; zero if they were picked out of order and say nothing of the others.
+    pub upto: u64,
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// Grants to the receiver, in order.
+    pub grants: Vec<Grant>,
+    /// Whether the sender wants an answer now rather than at the next tick.
+    pub urgent: bool,
+}
+
+/// A request to admit on the sender's behalf, or to hand over what is needed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Names the question: one counter per sender.
+    pub number: u64,
+    /// The limit that the key is under.
+    pub limit: LimitId,
+    /// The key.
+    pub key: KeyId,
+    /// What it costs.
+    pub cost_units: u64,
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Which question it answers.
+    pub number: u64,
+    /// Whether it was admitted.
+    pub allowed: bool,
+    /// Whether the holder could speak for the whole cluster.
+    pub whole: bool,
+    /// Units that the cluster still has.
+    pub remaining_units: u64,
+    /// If refused, when to come again, in nanoseconds; zero if no wait will help.
+    pub retry_after_ns: u64,
+    /// When the key is as good as new.
+    pub reset_after_ns: u64,
+    /// When it was decided, by the holder's clock.
+    pub decided_at_ns: u64,
+    /// The holder's number of the charge, if it was charged.
+    pub charge: u64,
+}
+
+/// A holder gathers a key: the receiver should grant it all that it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gather {
+    /// The limit that the key is under.
+    pub limit: LimitId,
+    /// The key.
+    pub key: KeyId,
+}
+
+/// The answer to [`Gather`]: after which grant the receiver has all there was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gathered {
+    /// The key.
+    pub key: KeyId,
+    /// The view that the grants belong to.
+    pub view: ViewId,
+    /// The number of the last grant to the receiver.
+    pub upto: u64,
+    /// What the sender keeps because it is owed: not all could be handed over.
+    pub kept: Amount,
+}
+
+/// A charge to take back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// The limit that the key is under.
+    pub limit: LimitId,
+    /// The key.
+    pub key: KeyId,
+    /// The receiver's number of the charge.
+    pub charge: u64,
+    /// What was charged.
+    pub cost_units: u64,
+}
+
+/// Everything that nodes say to each other.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// Rows, grants, acknowledgements.
+    Gossip(Gossip),
+    /// A packet of the failure detector.
+    Membership(Vec<u8>),
+    /// Where the sender stands.
+    Report(Report),
+    /// A view to adopt.
+    Propose(View),
+    /// A part of a member's opening.
+    Opening(OpeningChunk),
+    /// A request to admit.
+    Ask(Question),
+    /// Its answer.
+    Answer(Answer),
+    /// A request to hand over.
+    Gather(Gather),
+    /// Its answer.
+    Gathered(Gathered),
+    /// A charge to take back.
+    Refund(Refund),
+    /// Somebody can be reached again: worth trying whom one has lost, at once.
+    Reachable(NodeId),
+}
+
+/// Why a frame was refused. Nothing was changed by it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// Longer than any frame may be.
+    #[error("a frame of {0} bytes is above the largest, {FRAME_BYTES_MAX}")]
+    TooLong(usize),
+    /// Empty.
+    #[error("an empty frame")]
+    Empty,
+    /// The body is not what its kind says.
+    #[error("a frame of kind {kind} does not decode: {why}")]
+    Malformed {
+        /// The frame's first byte.
+        kind: u8,
+        /// What the decoder says.
+        why: String,
+    },
+    /// A list in it is longer than allowed.
+    #[error("a frame of kind {0} has too long a list")]
+    TooMany(u8),
+}
+
+const GOSSIP: u8 = 1;
+const MEMBERSHIP: u8 = 2;
+const REPORT: u8 = 3;
+const PROPOSE: u8 = 4;
+const OPENING: u8 = 5;
+const ASK: u8 = 6;
+const ANSWER: u8 = 7;
+const GATHER: u8 = 8;
+const GATHERED: u8 = 9;
+const REFUND: u8 = 10;
+const REACHABLE: u8 = 11;
+
+impl Message {
+    /// The message as a frame.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Gossip(gossip) => frame(GOSSIP, gossip),
+            Self::Membership(packet) => {
+                let mut frame = Vec::with_capacity(packet.len() + 1);
+                frame.push(MEMBERSHIP);
+                frame.extend_from_slice(packet);
+                frame
+            }
+            Self::Report(report) => frame(REPORT, report),
+            Self::Propose(view) => frame(PROPOSE, view),
+            Self::Opening(chunk) => frame(OPENING, chunk),
+            Self::Ask(question) => frame(ASK, question),
+            Self::Answer(answer) => frame(ANSWER, answer),
+            Self::Gather(gather) => frame(GATHER, gather),
+            Self::Gathered(gathered) => frame(GATHERED, gathered),
+            Self::Refund(refund) => frame(REFUND, refund),
+            Self::Reachable(node) => frame(REACHABLE, node),
+        }
+    }
+
+    /// The message in a frame; `None` if its kind is not known here.
+    ///
+    /// # Errors
+    /// Says how the frame is not one. Nothing panics and nothing is allocated beyond the frame's
+    /// own size times a small constant.
+    pub fn decode(frame: &[u8]) -> Result<Option<Self>, WireError> {
+        if frame.len() > FRAME_BYTES_MAX {
+            return Err(WireError::TooLong(frame.len()));
+        }
+        let (kind, body) = frame.split_first().ok_or(WireError::Empty)?;
+        let message = match *kind {
+            GOSSIP => Self::Gossip(parse(*kind, body)?),
+            MEMBERSHIP => Self::Membership(body.to_vec()),
+            REPORT => Self::Report(parse(*kind, body)?),
+            PROPOSE => Self::Propose(parse(*kind, body)?),
+            OPENING => Self::Opening(parse(*kind, body)?),
+            ASK => Self::Ask(parse(*kind, body)?),
+            ANSWER => Self::Answer(parse(*kind, body)?),
+            GATHER => Self::Gather(parse(*kind, body)?),
+            GATHERED => Self::Gathered(parse(*kind, body)?),
+            REFUND => Self::Refund(parse(*kind, body)?),
+            REACHABLE => Self::Reachable(parse(*kind, body)?),
+            _ => return Ok(None),
+        };
+        message.within_bounds(*kind).map(Some)
+    }
+
+    fn within_bounds(self, kind: u8) -> Result<Self, WireError> {
+        let fits = match &self {
+            Self::Gossip(gossip) => {
+                gossip.rows.len() <= ITEMS_MAX && gossip.grants.len() <= ITEMS_MAX
+            }
+            Self::Report(report) => {
+                let lists = [&report.known, &report.lacks, &report.former];
+                lists.iter().all(|list| list.len() <= MEMBERS_MAX)
+            }
+            Self::Propose(view) => view.is_sound(),
+            _ => true,
+        };
+        if fits {
+            Ok(self)
+        } else {
+            Err(WireError::TooMany(kind))
+        }
+    }
+}
+
+fn frame<T: Serialize>(kind: u8, body: &T) -> Vec<u8> {
+    let mut frame = vec![kind];
+    rmp_serde::encode::write(&mut frame, body).expect("writing to memory does not fail");
+    frame
+}
+
+fn parse<T: DeserializeOwned>(kind: u8, body: &[u8]) -> Result<T, WireError> {
+    rmp_serde::from_slice(body).map_err(|error| WireError::Malformed {
+        kind,
+        why: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::limit::Parcel;
+    use crate::share::Outbox;
+    use crate::units::Share;
+
+    fn gossip() -> Gossip {
+        let mut outbox = Outbox::default();
+        let parcel = Parcel {
+            share: Share::WHOLE,
+            ..Parcel::default()
+        };
+        outbox.push(LimitId(u64::MAX), KeyId(u128::MAX), parcel);
+        Gossip {
+            view: ViewId {
+                number: 3,
+                proposer: 9,
+            },
+            digest: 77,
+            rows: vec![
+                Row {
+                    filled: Amount::MAX,
+                    ..Row::new(LimitId(1), KeyId(2))
+                };
+                3
+            ],
+            grants: outbox.pending().copied().collect(),
+            ..Gossip::default()
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_decodes_to_the_same() {
+        let question = Question {
+            number: 1,
+            limit: LimitId(2),
+            key: KeyId(3),
+            cost_units: 4,
+        };
+        for message in [
+            Message::Gossip(gossip()),
+            Message::Membership(vec![1, 2, 3]),
+            Message::Ask(question),
+            Message::Reachable(NodeId(5)),
+        ] {
+            let decoded = Message::decode(&message.encode()).expect("a frame");
+            assert_eq!(decoded, Some(message));
+        }
+    }
+
+    #[test]
+    fn kinds_of_a_newer_version_are_skipped() {
+        assert!(matches!(Message::decode(&[200, 1, 2, 3]), Ok(None)));
+    }
+
+    #[test]
+    fn what_is_too_long_or_empty_is_refused() {
+        assert!(matches!(Message::decode(&[]), Err(WireError::Empty)));
+        let long = vec![GOSSIP; FRAME_BYTES_MAX + 1];
+        assert!(matches!(Message::decode(&long), Err(WireError::TooLong(_))));
+    }
+
+    #[test]
+    fn a_list_that_claims_to_be_huge_allocates_nothing() {
+        // An array of 2^32 − 1 rows, of which none follow.
+        let mut frame = vec![GOSSIP, 0x98, 0x92, 3, 9, 0, 0, 0, 0, 0xdd];
+        frame.extend([0xff; 4]);
+        assert!(matches!(
+            Message::decode(&frame),
+            Err(WireError::Malformed { .. })
+        ));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+        /// Total: any bytes at all are a message, an unknown kind, or an error.
+        #[test]
+        fn any_bytes_decode_or_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _decoded = Message::decode(&bytes);
+        }
+
+        #[test]
+        fn a_damaged_frame_never_panics(
+            at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>(),
+        ) {
+            let mut frame = Message::Gossip(gossip()).encode();
+            let place = at.index(frame.len());
+            frame[place] = byte;
+            frame.truncate(cut.index(frame.len()) + 1);
+            let _decoded = Message::decode(&frame);
+        }
+    }
+}
