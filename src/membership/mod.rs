@@ -15,6 +15,7 @@
 //! - a packet is decoded whole before any of it counts;
 //! - timers are data, ordered, and none piles up;
 //! - unreachable nodes are tried again, also when nobody is reachable at all;
+//! - who has lost everybody forgets its verdicts on the others;
 //! - the number of nodes is bounded.
 //!
 //! Like all of the core it is a state machine without sockets and clocks. After every input, drain
@@ -108,9 +109,10 @@ impl From<WireError> for MembershipError {
 ///
 /// `now` must not go backwards.
 pub struct Membership {
-    detector: Foca<Identity, Wire, StdRng, NoCustomBroadcast>,
+    detector: Detector,
     outbox: Outbox,
     config: MembershipConfig,
+    rng: StdRng,
     has_left: bool,
 }
 
@@ -123,12 +125,12 @@ impl Membership {
     #[must_use]
     pub fn new(own: Peer, config: MembershipConfig, seed: u64) -> Self {
         assert_eq!(config.check(), Ok(()), "an unsound membership config");
-        let rng = StdRng::seed_from_u64(seed);
-        let library_config = config.for_detector();
+        let mut rng = StdRng::seed_from_u64(seed);
         Self {
-            detector: Foca::new(Identity::first(own), library_config, rng, Wire),
-            outbox: Outbox::new(own.node, config.forget_after),
+            detector: detector(Identity::first(own), &config, &mut rng),
+            outbox: Outbox::new(config.forget_after),
             config,
+            rng,
             has_left: false,
         }
     }
@@ -317,8 +319,24 @@ impl Membership {
         log_failure("announcement", result);
     }
 
-    /// Brings the timers in line with what has just happened.
+    /// Forgets what led to reaching nobody.
+    ///
+    /// Who lost everybody was most likely cut off itself, and the others gave it up as well. Back
+    /// among them, it would spread that all of them are down, and each would have to refute that.
+    /// With a new identity and no opinions it is let in at once.
+    fn start_over(&mut self) {
+        let own = *self.detector.identity();
+        let own = foca::Identity::renew(&own).unwrap_or(own);
+        self.detector = detector(own, &self.config, &mut self.rng);
+        self.outbox.timers.clear();
+    }
+
+    /// Brings detector and timers in line with what has just happened.
     fn settle(&mut self) {
+        let detector = &self.detector;
+        if detector.num_members() == 0 && detector.iter_membership_state().len() > 0 {
+            self.start_over();
+        }
         // The library notices only here that it has members again after it took a new identity,
         // and would else stop probing until somebody happens to write.
         let nothing = iter::empty();
@@ -331,6 +349,12 @@ impl Membership {
         };
         self.outbox.contacts.schedule(self.outbox.now, delay);
     }
+}
+
+type Detector = Foca<Identity, Wire, StdRng, NoCustomBroadcast>;
+
+fn detector(own: Identity, config: &MembershipConfig, rng: &mut StdRng) -> Detector {
+    Foca::new(own, config.for_detector(), StdRng::from_rng(rng), Wire)
 }
 
 /// The third party of a message that takes a detour.

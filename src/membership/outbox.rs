@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use foca::{Notification, Runtime, Timer};
 
 use super::{Peer, contacts::Contacts, identity::Identity, roster::Roster, timers::Timers};
-use crate::units::{Nanos, NodeId};
+use crate::units::Nanos;
 
 pub(super) struct Outbox {
     pub(super) now: Nanos,
@@ -13,19 +13,17 @@ pub(super) struct Outbox {
     pub(super) timers: Timers,
     pub(super) roster: Roster,
     pub(super) contacts: Contacts,
-    own: NodeId,
     forget_after: Duration,
 }
 
 impl Outbox {
-    pub(super) fn new(own: NodeId, forget_after: Duration) -> Self {
+    pub(super) fn new(forget_after: Duration) -> Self {
         Self {
             now: Nanos::ZERO,
             packets: VecDeque::new(),
             timers: Timers::default(),
             roster: Roster::default(),
             contacts: Contacts::default(),
-            own,
             forget_after,
         }
     }
@@ -47,19 +45,17 @@ impl Outbox {
     }
 }
 
-/// The detector lists this node's own former identities as down members; nobody else should see
-/// those, and no packet go there.
+/// This node itself never comes up here: the detector lists its former identities, but only ever as
+/// down.
 impl Runtime<Identity> for Outbox {
     fn notify(&mut self, notification: Notification<'_, Identity>) {
         match notification {
-            Notification::MemberUp(id) if id.node != self.own => self.appeared(id.peer()),
-            Notification::MemberDown(id) if id.node != self.own => self.vanished(id.peer()),
+            Notification::MemberUp(id) => self.appeared(id.peer()),
+            Notification::MemberDown(id) => self.vanished(id.peer()),
             Notification::Rename(_, id) if self.roster.contains(id.node) => {
                 self.roster.insert(id.peer());
             }
-            Notification::MemberUp(_)
-            | Notification::MemberDown(_)
-            | Notification::Rename(..)
+            Notification::Rename(..)
             | Notification::Active
             | Notification::Idle
             | Notification::Defunct
@@ -68,7 +64,7 @@ impl Runtime<Identity> for Outbox {
     }
 
     fn send_to(&mut self, to: Identity, data: &[u8]) {
-        if to.node != self.own && self.packets.len() < PACKETS_MAX {
+        if self.packets.len() < PACKETS_MAX {
             self.packets.push_back((to.peer(), data.to_vec()));
         }
     }

@@ -54,6 +54,8 @@ fn a_silent_node_is_unreachable_until_it_returns() {
         let down = MembershipEvent::Unreachable(NodeId(5));
         let expected = [up, down, up];
         assert!(of_5.eq(&expected), "{:?}", node.events);
+        // Nobody else is drawn into it: what node 5 believed of the others does not spread.
+        assert_eq!(node.events.len(), 3 + 3, "{:?}", node.events);
     }
 }
 
@@ -161,29 +163,59 @@ fn quiet_nodes_send_few_packets() {
     }
 }
 
+/// What node 2 would write to node 1 to tell it that it is down.
+fn verdict(from: Identity, to: Identity) -> Vec<u8> {
+    let header = Header {
+        src: from,
+        src_incarnation: 0,
+        dst: to,
+        message: Message::TurnUndead,
+    };
+    let updates = Vec::new();
+    let packet = Packet { header, updates };
+    packet.to_bytes().expect("a small packet")
+}
+
 #[test]
 fn a_node_with_a_new_identity_notices_when_all_others_go_silent() {
     let mut network = Network::joined(3);
     let first = &mut network.nodes[0].machine;
-    let now = network.now;
     let own = *first.detector.identity();
-    let header = Header {
-        src: Identity::first(peer(2, 2)),
-        src_incarnation: 0,
-        dst: own,
-        message: Message::TurnUndead,
-    };
-    let packet = Packet {
-        header,
-        updates: Vec::new(),
-    };
-    let bytes = packet.to_bytes().expect("a small packet");
-    first.handle_packet(now, &bytes).expect("a sound packet");
+    let bytes = verdict(Identity::first(peer(2, 2)), own);
+    first.handle_packet(network.now, &bytes).expect("sound");
     assert_eq!(first.detector.identity().bump, own.bump + 1);
     network.nodes[0].side = 9;
     network.drain(0);
     network.run(MINUTE);
     assert!(network.seen(0).is_empty());
+}
+
+#[test]
+fn a_node_that_left_is_not_brought_back_by_hearing_so() {
+    let mut network = Network::joined(3);
+    network.leave(0);
+    let first = &mut network.nodes[0].machine;
+    let own = *first.detector.identity();
+    let bytes = verdict(Identity::first(peer(2, 2)), own);
+    assert_eq!(first.handle_packet(network.now, &bytes), Ok(()));
+    assert_eq!(first.poll_transmit(), None);
+    assert_eq!(first.poll_timeout(), None);
+}
+
+#[test]
+fn a_member_under_another_address_is_reported_gone_and_back() {
+    let mut network = Network::joined(2);
+    let moved = Identity {
+        bump: 1,
+        ..Identity::first(peer(2, 22))
+    };
+    let first = &mut network.nodes[0].machine;
+    let bytes = verdict(moved, *first.detector.identity());
+    first.handle_packet(network.now, &bytes).expect("sound");
+    let gone = MembershipEvent::Unreachable(NodeId(2));
+    let back = MembershipEvent::Reachable(peer(2, 22));
+    let events: Vec<_> = iter::from_fn(|| first.poll_event()).collect();
+    assert_eq!(events, [gone, back]);
 }
 
 #[test]
