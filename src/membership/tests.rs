@@ -65,9 +65,19 @@ fn a_pair_that_lost_each_other_meets_again_unaided() {
     network.nodes[1].side = 9;
     network.run(MINUTE);
     assert!(network.seen(0).is_empty() && network.seen(1).is_empty());
+    assert_eq!(network.nodes[0].machine.outbox.timers.len(), 0);
     network.nodes[1].side = 0;
     network.run(Duration::from_secs(10));
     network.assert_settled();
+}
+
+#[test]
+fn a_broken_link_between_two_is_bridged_by_a_third() {
+    let mut network = Network::joined(3);
+    network.broken_link = Some([NodeId(1), NodeId(2)]);
+    network.run(MINUTE * 10);
+    network.assert_settled();
+    assert!(network.nodes.iter().all(|node| node.events.len() == 2));
 }
 
 #[test]
@@ -163,15 +173,15 @@ fn quiet_nodes_send_few_packets() {
     }
 }
 
-/// What node 2 would write to node 1 to tell it that it is down.
-fn verdict(from: Identity, to: Identity) -> Vec<u8> {
+/// A message from one to the other, with the news that the other is down if the kind carries any.
+fn verdict(message: Message<Identity>, from: Identity, to: Identity) -> Vec<u8> {
     let header = Header {
         src: from,
         src_incarnation: 0,
         dst: to,
-        message: Message::TurnUndead,
+        message,
     };
-    let updates = Vec::new();
+    let updates = vec![foca::Member::down(to)];
     let packet = Packet { header, updates };
     packet.to_bytes().expect("a small packet")
 }
@@ -181,7 +191,7 @@ fn a_node_with_a_new_identity_notices_when_all_others_go_silent() {
     let mut network = Network::joined(3);
     let first = &mut network.nodes[0].machine;
     let own = *first.detector.identity();
-    let bytes = verdict(Identity::first(peer(2, 2)), own);
+    let bytes = verdict(Message::TurnUndead, Identity::first(peer(2, 2)), own);
     first.handle_packet(network.now, &bytes).expect("sound");
     assert_eq!(first.detector.identity().bump, own.bump + 1);
     network.nodes[0].side = 9;
@@ -196,7 +206,7 @@ fn a_node_that_left_is_not_brought_back_by_hearing_so() {
     network.leave(0);
     let first = &mut network.nodes[0].machine;
     let own = *first.detector.identity();
-    let bytes = verdict(Identity::first(peer(2, 2)), own);
+    let bytes = verdict(Message::Gossip, Identity::first(peer(2, 2)), own);
     assert_eq!(first.handle_packet(network.now, &bytes), Ok(()));
     assert_eq!(first.poll_transmit(), None);
     assert_eq!(first.poll_timeout(), None);
@@ -210,7 +220,7 @@ fn a_member_under_another_address_is_reported_gone_and_back() {
         ..Identity::first(peer(2, 22))
     };
     let first = &mut network.nodes[0].machine;
-    let bytes = verdict(moved, *first.detector.identity());
+    let bytes = verdict(Message::Gossip, moved, *first.detector.identity());
     first.handle_packet(network.now, &bytes).expect("sound");
     let gone = MembershipEvent::Unreachable(NodeId(2));
     let back = MembershipEvent::Reachable(peer(2, 22));

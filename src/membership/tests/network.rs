@@ -31,6 +31,8 @@ pub(super) struct Network {
     pub(super) packets: BTreeMap<(Nanos, u64), (SocketAddr, u8, Vec<u8>)>,
     sequence: u64,
     pub(super) loss_percent: u64,
+    /// Two nodes that do not hear each other.
+    pub(super) broken_link: Option<[NodeId; 2]>,
     pub(super) trace: DefaultHasher,
 }
 
@@ -42,6 +44,7 @@ impl Network {
             packets: BTreeMap::new(),
             sequence: 0,
             loss_percent: 0,
+            broken_link: None,
             trace: DefaultHasher::new(),
         };
         for node in 1..=size {
@@ -135,7 +138,10 @@ impl Network {
             (self.now, index, to, &bytes).hash(&mut self.trace);
             node.sent += 1;
             self.sequence += 1;
-            if splitmix(self.sequence) % 100 >= self.loss_percent {
+            let is_broken =
+                |link: [NodeId; 2]| link.contains(&node.own.node) && link.contains(&to.node);
+            let is_lost = splitmix(self.sequence) % 100 < self.loss_percent;
+            if !is_lost && !self.broken_link.is_some_and(is_broken) {
                 let at = self.now.after(Duration::from_millis(20));
                 let packet = (to.address, node.side, bytes);
                 self.packets.insert((at, self.sequence), packet);
