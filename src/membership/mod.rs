@@ -266,18 +266,17 @@ impl Membership {
         mut packet: Packet,
         bytes: &'a [u8],
     ) -> Result<Cow<'a, [u8]>, MembershipError> {
-        let known = self.detector.iter_membership_state().len();
-        if known + 1 + packet.updates.len() <= MEMBERS_MAX {
+        let waiting = self.detector.updates_backlog();
+        if self.known().max(waiting) + 1 + packet.updates.len() <= MEMBERS_MAX {
             return Ok(Cow::Borrowed(bytes));
         }
         let mut strangers = self.make_room(&packet);
-        let known = self.detector.iter_membership_state().len();
         let sender_is_strange = strangers.remove(&packet.header.src.node);
-        if sender_is_strange && known >= MEMBERS_MAX {
+        if sender_is_strange && self.known() >= MEMBERS_MAX {
             return Err(MembershipError::TooManyMembers);
         }
         // News of nodes long forgotten may still wait to be passed on, and takes memory too.
-        let occupied = known.max(self.detector.updates_backlog()) + usize::from(sender_is_strange);
+        let occupied = self.known().max(waiting) + usize::from(sender_is_strange);
         if occupied + strangers.len() <= MEMBERS_MAX {
             return Ok(Cow::Borrowed(bytes));
         }
@@ -286,13 +285,17 @@ impl Membership {
         Ok(Cow::Owned(packet.to_bytes()?))
     }
 
+    /// How many nodes the detector remembers, reachable or not.
+    fn known(&self) -> usize {
+        self.detector.iter_membership_state().len()
+    }
+
     /// Forgets unreachable nodes, those lost longest ago first, until the nodes in the packet fit.
     /// Returns which of them are not known.
     fn make_room(&mut self, packet: &Packet) -> BTreeSet<NodeId> {
         loop {
             let strangers = self.strangers_in(packet);
-            let known = self.detector.iter_membership_state().len();
-            if known + strangers.len() <= MEMBERS_MAX {
+            if self.known() + strangers.len() <= MEMBERS_MAX {
                 return strangers;
             }
             let Some(removal) = self.outbox.timers.pop_removal() else {
@@ -333,8 +336,7 @@ impl Membership {
 
     /// Brings detector and timers in line with what has just happened.
     fn settle(&mut self) {
-        let detector = &self.detector;
-        if detector.num_members() == 0 && detector.iter_membership_state().len() > 0 {
+        if self.detector.num_members() == 0 && self.known() > 0 {
             self.start_over();
         }
         // The library notices only here that it has members again after it took a new identity,
