@@ -1,6 +1,7 @@
 //! Rate limits divided into shares over a cluster.
 
 pub mod limit;
+pub mod membership;
 pub mod row;
 pub mod share;
 pub mod table;

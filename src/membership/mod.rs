@@ -1,0 +1,394 @@
+//! Who can be reached: failure detection and its news, spread by SWIM.
+//!
+//! Every member probes one other member per period, by turns. One that answers neither directly
+//! nor over three others is suspected; if it does not speak up, it is declared unreachable, and
+//! the news travels on the probes. Nodes find each other by an *announcement* to any member, which
+//! replies with the members it knows.
+//!
+//! That is all there is to it: unreachable means unreachable. Whether a node still holds a share,
+//! is evicted or replaced is decided above, by views. A node that others gave up while it was
+//! alive, behind a partition say, comes back by itself under the same [`NodeId`].
+//!
+//! The protocol is SWIM (Das, Gupta, Motivala, 2002) with suspicion, by the library `foca`, which
+//! no item of this module's interface mentions, so that it can be replaced. Added to it here:
+//!
+//! - a packet is decoded whole before any of it counts;
+//! - timers are data, ordered, and none piles up;
+//! - unreachable nodes are tried again, also when nobody is reachable at all;
+//! - who has lost everybody forgets its verdicts on the others;
+//! - the number of nodes is bounded.
+//!
+//! Like all of the core it is a state machine without sockets and clocks. After every input, drain
+//! [`Membership::poll_transmit`] and [`Membership::poll_event`], then ask
+//! [`Membership::poll_timeout`]. Two machines with one seed and the same inputs answer the same.
+
+mod config;
+mod contacts;
+mod identity;
+mod outbox;
+mod roster;
+mod timers;
+mod wire;
+
+use std::{borrow::Cow, collections::BTreeSet, iter, net::SocketAddr};
+
+use foca::{Foca, Header, Message, NoCustomBroadcast};
+use rand::{SeedableRng as _, rngs::StdRng};
+use thiserror::Error;
+
+pub use config::MembershipConfig;
+
+use crate::units::{Nanos, NodeId};
+use identity::Identity;
+use outbox::Outbox;
+use wire::{Packet, Wire, WireError};
+
+/// A node and where it listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Peer {
+    /// This life of the node.
+    pub node: NodeId,
+    /// Where others reach it. IPv6 flow labels and scopes do not travel to other members.
+    pub address: SocketAddr,
+}
+
+/// A change of who is reachable. For one node the two kinds alternate, beginning with `Reachable`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MembershipEvent {
+    /// The node is there, for the first time or again. A reachable node whose address changes is
+    /// reported unreachable first.
+    Reachable(Peer),
+    /// The node left, or answered nobody for too long. It may return.
+    Unreachable(NodeId),
+}
+
+/// Why a packet was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MembershipError {
+    /// Not a membership packet. No state changed.
+    #[error("malformed membership packet: {reason}")]
+    Malformed {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The packet says that it comes from the node that received it. No state changed.
+    #[error("a membership packet from this very node")]
+    FromOurselves,
+    /// The packet is for another node. No state changed.
+    #[error("a membership packet for node {to}")]
+    Misdirected {
+        /// Whom it is for.
+        to: NodeId,
+    },
+    /// The sender is unknown and [`MEMBERS_MAX`] nodes are reachable already. No state changed.
+    #[error("more than {MEMBERS_MAX} members")]
+    TooManyMembers,
+    /// A defect of this module: the failure detector refused what should suit it. The packet may
+    /// have been acted upon in part.
+    #[error("the failure detector failed: {reason}")]
+    Internal {
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl From<WireError> for MembershipError {
+    fn from(error: WireError) -> Self {
+        let reason = error.to_string();
+        Self::Malformed { reason }
+    }
+}
+
+/// One node's view of who is reachable.
+///
+/// - Inputs: [`handle_packet`](Self::handle_packet), [`handle_timeout`](Self::handle_timeout).
+/// - Commands: [`announce`](Self::announce), [`leave`](Self::leave).
+/// - Outputs: [`poll_transmit`](Self::poll_transmit), [`poll_event`](Self::poll_event),
+///   [`poll_timeout`](Self::poll_timeout); all of them may change with any input or command.
+///
+/// `now` must not go backwards.
+pub struct Membership {
+    detector: Detector,
+    outbox: Outbox,
+    config: MembershipConfig,
+    rng: StdRng,
+    has_left: bool,
+}
+
+impl Membership {
+    /// A node that knows nobody yet; `own.address` is what others will be told. All randomness
+    /// comes from `seed`.
+    ///
+    /// # Panics
+    /// If `config` does not pass [`MembershipConfig::check`].
+    #[must_use]
+    pub fn new(own: Peer, config: MembershipConfig, seed: u64) -> Self {
+        assert_eq!(config.check(), Ok(()), "an unsound membership config");
+        let mut rng = StdRng::seed_from_u64(seed);
+        Self {
+            detector: detector(Identity::first(own), &config, &mut rng),
+            outbox: Outbox::new(config.forget_after),
+            config,
+            rng,
+            has_left: false,
+        }
+    }
+
+    /// Takes a packet from the network: any bytes, from anybody the transport trusts.
+    ///
+    /// Packets for a former identity of this node are ignored, as is everything after
+    /// [`leave`](Self::leave).
+    ///
+    /// # Errors
+    /// See [`MembershipError`]; all but `Internal` leave everything as it was.
+    pub fn handle_packet(&mut self, now: Nanos, bytes: &[u8]) -> Result<(), MembershipError> {
+        if self.has_left {
+            return Ok(());
+        }
+        let packet = Packet::parse(bytes)?;
+        self.check_parties(&packet.header)?;
+        if !self.is_current(&packet.header) {
+            return Ok(());
+        }
+        self.outbox.now = now;
+        let admitted = self.admit(packet, bytes)?;
+        let result = self.detector.handle_data(&admitted, &mut self.outbox);
+        self.settle();
+        result.map_err(|error| MembershipError::Internal {
+            reason: error.to_string(),
+        })
+    }
+
+    /// Fires every timer that is due, each once; harmless when none is.
+    pub fn handle_timeout(&mut self, now: Nanos) {
+        self.outbox.now = now;
+        while let Some(timer) = self.outbox.timers.pop_due(now) {
+            let result = self.detector.handle_timer(timer, &mut self.outbox);
+            log_failure("timer", result);
+        }
+        if let Some(peer) = self.outbox.contacts.pop_due(now) {
+            self.send_announcement(peer);
+        }
+        self.settle();
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` while nobody is known.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Nanos> {
+        let contact_at = self.outbox.contacts.next_at();
+        self.outbox
+            .timers
+            .next_at()
+            .into_iter()
+            .chain(contact_at)
+            .min()
+    }
+
+    /// The next packet and whom it is for; at most [`PACKET_BYTES_MAX`] bytes, never for
+    /// this node itself. Packets may be lost, doubled and reordered on the way.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<(Peer, Vec<u8>)> {
+        self.outbox.packets.pop_front()
+    }
+
+    /// The next change since the last poll, lowest node first. What changed back in between is
+    /// not reported.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<MembershipEvent> {
+        self.outbox.roster.poll_event()
+    }
+
+    /// Makes this node known to `to`, and asks it whom it knows.
+    ///
+    /// To be called for every seed, and whenever a connection to a member is made again: after a
+    /// partition longer than [`MembershipConfig::forget_after`] nothing else brings the two sides
+    /// together. Repeated by itself until `to` is heard of, or forgotten.
+    pub fn announce(&mut self, now: Nanos, to: Peer) {
+        if self.has_left || to.node == self.detector.identity().node {
+            return;
+        }
+        self.outbox.now = now;
+        if !self.outbox.roster.contains(to.node) {
+            self.outbox.seek(to);
+            let retry_after = self.config.probe_period;
+            self.outbox.contacts.schedule(now, retry_after);
+        }
+        self.send_announcement(to);
+        self.settle();
+    }
+
+    /// Tells a few members that this node goes, so that nobody has to find out; they tell the
+    /// others. Packets remain to be polled; apart from those the machine is at rest for good.
+    pub fn leave(&mut self, now: Nanos) {
+        if self.has_left {
+            return;
+        }
+        self.has_left = true;
+        self.outbox.now = now;
+        let result = self.detector.leave_cluster(&mut self.outbox);
+        log_failure("leave", result);
+        self.outbox.timers.clear();
+        self.outbox.contacts.clear();
+    }
+
+    /// Who is reachable, by node; never this node itself. Suspected members count.
+    pub fn reachable(&self) -> impl Iterator<Item = Peer> + '_ {
+        self.outbox.roster.iter()
+    }
+
+    /// The library lets anybody claim to be anybody; what it would choke on is refused here.
+    fn check_parties(&self, header: &Header<Identity>) -> Result<(), MembershipError> {
+        let own = self.detector.identity().node;
+        if header.dst.node != own {
+            let to = header.dst.node;
+            return Err(MembershipError::Misdirected { to });
+        }
+        if header.src.node == own {
+            return Err(MembershipError::FromOurselves);
+        }
+        if about(&header.message).is_some_and(|third| third.node == own) {
+            let reason = "a detour to where it came from".to_owned();
+            return Err(MembershipError::Malformed { reason });
+        }
+        Ok(())
+    }
+
+    /// Whether a packet means this node as it is now. An announcement means any of its identities,
+    /// since the announcer cannot know which one is current.
+    fn is_current(&self, header: &Header<Identity>) -> bool {
+        header.dst == *self.detector.identity() || header.message == Message::Announce
+    }
+
+    /// The packet without news of nodes for which there is no room.
+    fn admit<'a>(
+        &mut self,
+        mut packet: Packet,
+        bytes: &'a [u8],
+    ) -> Result<Cow<'a, [u8]>, MembershipError> {
+        let waiting = self.detector.updates_backlog();
+        if self.known().max(waiting) + 1 + packet.updates.len() <= MEMBERS_MAX {
+            return Ok(Cow::Borrowed(bytes));
+        }
+        let mut strangers = self.make_room(&packet);
+        let sender_is_strange = strangers.remove(&packet.header.src.node);
+        if sender_is_strange && self.known() >= MEMBERS_MAX {
+            return Err(MembershipError::TooManyMembers);
+        }
+        // News of nodes long forgotten may still wait to be passed on, and takes memory too.
+        let occupied = self.known().max(waiting) + usize::from(sender_is_strange);
+        if occupied + strangers.len() <= MEMBERS_MAX {
+            return Ok(Cow::Borrowed(bytes));
+        }
+        let updates = &mut packet.updates;
+        updates.retain(|member| !strangers.contains(&member.id().node));
+        Ok(Cow::Owned(packet.to_bytes()?))
+    }
+
+    /// How many nodes the detector remembers, reachable or not.
+    fn known(&self) -> usize {
+        self.detector.iter_membership_state().len()
+    }
+
+    /// Forgets unreachable nodes, those lost longest ago first, until the nodes in the packet fit.
+    /// Returns which of them are not known.
+    fn make_room(&mut self, packet: &Packet) -> BTreeSet<NodeId> {
+        loop {
+            let strangers = self.strangers_in(packet);
+            if self.known() + strangers.len() <= MEMBERS_MAX {
+                return strangers;
+            }
+            let Some(removal) = self.outbox.timers.pop_removal() else {
+                return strangers;
+            };
+            let result = self.detector.handle_timer(removal, &mut self.outbox);
+            log_failure("removal", result);
+        }
+    }
+
+    fn strangers_in(&self, packet: &Packet) -> BTreeSet<NodeId> {
+        let told = packet.updates.iter().map(|member| member.id().node);
+        let mut strangers: BTreeSet<_> = told.chain([packet.header.src.node]).collect();
+        strangers.remove(&self.detector.identity().node);
+        for member in self.detector.iter_membership_state() {
+            strangers.remove(&member.id().node);
+        }
+        strangers
+    }
+
+    fn send_announcement(&mut self, to: Peer) {
+        let to = Identity::first(to);
+        let result = self.detector.announce(to, &mut self.outbox);
+        log_failure("announcement", result);
+    }
+
+    /// Forgets what led to reaching nobody.
+    ///
+    /// Who lost everybody was most likely cut off itself, and the others gave it up as well. Back
+    /// among them, it would spread that all of them are down, and each would have to refute that.
+    /// With a new identity and no opinions it is let in at once.
+    fn start_over(&mut self) {
+        let own = *self.detector.identity();
+        let own = foca::Identity::renew(&own).unwrap_or(own);
+        self.detector = detector(own, &self.config, &mut self.rng);
+        self.outbox.timers.clear();
+    }
+
+    /// Brings detector and timers in line with what has just happened.
+    fn settle(&mut self) {
+        if self.detector.num_members() == 0 && self.known() > 0 {
+            self.start_over();
+        }
+        // The library notices only here that it has members again after it took a new identity,
+        // and would else stop probing until somebody happens to write.
+        let nothing = iter::empty();
+        let result = self.detector.apply_many(nothing, true, &mut self.outbox);
+        log_failure("wake", result);
+        let delay = if self.outbox.roster.is_empty() {
+            self.config.probe_period
+        } else {
+            self.config.announce_period
+        };
+        self.outbox.contacts.schedule(self.outbox.now, delay);
+    }
+}
+
+type Detector = Foca<Identity, Wire, StdRng, NoCustomBroadcast>;
+
+fn detector(own: Identity, config: &MembershipConfig, rng: &mut StdRng) -> Detector {
+    Foca::new(own, config.for_detector(), StdRng::from_rng(rng), Wire)
+}
+
+/// The third party of a message that takes a detour.
+fn about(message: &Message<Identity>) -> Option<&Identity> {
+    match message {
+        Message::PingReq { target, .. } | Message::IndirectAck { target, .. } => Some(target),
+        Message::IndirectPing { origin, .. } | Message::ForwardedAck { origin, .. } => Some(origin),
+        Message::Ping(_)
+        | Message::Ack(_)
+        | Message::Announce
+        | Message::Feed
+        | Message::Gossip
+        | Message::Broadcast
+        | Message::TurnUndead => None,
+    }
+}
+
+/// None of these can fail unless this module or the library has a defect, and none of them leaves
+/// anything to undo: the next timer or packet goes on from there.
+fn log_failure(what: &'static str, result: Result<(), foca::Error>) {
+    if let Err(error) = result {
+        tracing::error!(what, %error, "the failure detector failed");
+    }
+}
+
+/// The longest packet, in bytes, sent or accepted: with an envelope around it, it still fits the
+/// one datagram that QUIC promises to carry on any path.
+pub const PACKET_BYTES_MAX: usize = 1000;
+
+/// How many nodes are known at a time, reachable or remembered. Beyond it, unreachable ones are
+/// forgotten before their time, and then newcomers are not let in.
+pub const MEMBERS_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests;

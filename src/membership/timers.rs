@@ -1,0 +1,119 @@
+//! The detector's timers as data: what is due, in which order.
+
+use std::collections::BTreeMap;
+
+use foca::Timer;
+
+use super::identity::Identity;
+use crate::units::Nanos;
+
+/// Timers by deadline, those of one deadline in the order they were set.
+///
+/// Bounded: one probe, one detour, one removal per remembered node, and a suspicion per probe
+/// period for as long as a suspicion lasts.
+#[derive(Default)]
+pub(super) struct Timers {
+    queue: BTreeMap<(Nanos, u64), Timer<Identity>>,
+    sequence: u64,
+}
+
+impl Timers {
+    /// Sets a timer, in place of the one it makes pointless. O(timers).
+    pub(super) fn set(&mut self, at: Nanos, timer: Timer<Identity>) {
+        self.queue.retain(|_, earlier| !replaces(&timer, earlier));
+        self.queue.insert((at, self.sequence), timer);
+        self.sequence += 1;
+    }
+
+    pub(super) fn next_at(&self) -> Option<Nanos> {
+        self.queue.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// The earliest timer, if its time has come.
+    pub(super) fn pop_due(&mut self, now: Nanos) -> Option<Timer<Identity>> {
+        let entry = self.queue.first_entry()?;
+        (entry.key().0 <= now).then(|| entry.remove())
+    }
+
+    /// The earliest removal of an unreachable node, before its time.
+    pub(super) fn pop_removal(&mut self) -> Option<Timer<Identity>> {
+        let mut removals = self.queue.iter();
+        let (&key, _) = removals.find(|(_, timer)| matches!(timer, Timer::RemoveDown(_)))?;
+        self.queue.remove(&key)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.queue.clear();
+    }
+}
+
+/// Whether the detector would ignore `earlier` once `timer` is set.
+///
+/// It would ignore it by a token of eight bits, which repeats; and timers that members can cause
+/// at will must not pile up.
+fn replaces(timer: &Timer<Identity>, earlier: &Timer<Identity>) -> bool {
+    match (timer, earlier) {
+        (Timer::RemoveDown(new), Timer::RemoveDown(old)) => new.node == old.node,
+        (Timer::ProbeRandomMember(_), Timer::ProbeRandomMember(_))
+        | (Timer::SendIndirectProbe { .. }, Timer::SendIndirectProbe { .. })
+        | (Timer::PeriodicAnnounce(_), Timer::PeriodicAnnounce(_)) => true,
+        // Suspicions stay: replacing one would start its time anew at each probe.
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{membership::Peer, units::NodeId};
+
+    fn identity(node: u64) -> Identity {
+        Identity::first(Peer {
+            node: NodeId(node),
+            address: "10.0.0.1:7".parse().expect("an address"),
+        })
+    }
+
+    fn suspicion(node: u64) -> Timer<Identity> {
+        Timer::ChangeSuspectToDown {
+            member_id: identity(node),
+            incarnation: 0,
+            token: 0,
+        }
+    }
+
+    #[test]
+    fn timers_come_once_in_order_of_deadline_then_of_setting() {
+        let mut timers = Timers::default();
+        timers.set(Nanos(9), suspicion(1));
+        timers.set(Nanos(5), suspicion(2));
+        timers.set(Nanos(5), suspicion(1));
+        assert_eq!(timers.next_at(), Some(Nanos(5)));
+        assert_eq!(timers.pop_due(Nanos(4)), None);
+        assert_eq!(timers.pop_due(Nanos(5)), Some(suspicion(2)));
+        assert_eq!(timers.pop_due(Nanos(5)), Some(suspicion(1)));
+        assert_eq!(timers.pop_due(Nanos(5)), None);
+        assert_eq!(timers.pop_due(Nanos(9)), Some(suspicion(1)));
+        assert_eq!(timers.next_at(), None);
+    }
+
+    #[test]
+    fn only_the_latest_probe_and_the_latest_removal_of_a_node_count() {
+        let mut timers = Timers::default();
+        for at in 1..=3 {
+            timers.set(Nanos(at), Timer::ProbeRandomMember(0));
+            timers.set(Nanos(at), Timer::RemoveDown(identity(1)));
+        }
+        timers.set(Nanos(2), Timer::RemoveDown(identity(2)));
+        assert_eq!(timers.len(), 3);
+        assert_eq!(timers.pop_removal(), Some(Timer::RemoveDown(identity(2))));
+        assert_eq!(timers.pop_removal(), Some(Timer::RemoveDown(identity(1))));
+        assert_eq!(timers.pop_removal(), None);
+        assert_eq!(timers.next_at(), Some(Nanos(3)));
+    }
+}
