@@ -1,17 +1,39 @@
 //! Rate limits divided into shares over a cluster.
 
-pub mod limit;
-pub mod membership;
-pub mod row;
-pub mod share;
-pub mod table;
-pub mod units;
-pub mod view;
-pub mod wire;
+mod gossip;
+mod limit;
+mod membership;
+mod node;
+mod row;
+mod share;
+mod table;
+mod units;
+mod view;
+mod wire;
 
-pub use limit::*;
-/// x
+pub use limit::{
+    Basis, Bound, Decision, Limit, LimitError, Overshoot, Rate, Refusal, Refused, Verdict,
+};
+pub use node::{EvictAfter, Fallback};
+pub use units::{NodeId, Share};
+
+/// The protocol without a transport: for those who bring their own, and for simulations.
+///
+/// No type of tokio or quinn is here, and nothing here opens a socket or reads a clock. This ring
+/// may change with any minor version.
 pub mod proto {
-    pub use crate::row::*;
-    pub use crate::units::*;
+    pub use crate::gossip::{Batch, Journal, Progress};
+    pub use crate::limit::{Account, Charge, Pace, Parcel, UnitsTime};
+    pub use crate::membership::{MembershipConfig, Peer};
+    pub use crate::node::{
+        Event, Founding, Node, NodeConfig, NodeCounters, Output, Request, Ticket,
+    };
+    pub use crate::row::{Heard, Merged, Row, Rows, Standing};
+    pub use crate::share::{Demand, Grant, owner, owners};
+    pub use crate::table::{
+        Ask, Counters, LimitIndex, Listed, Peek, Policy, Table, TableConfig, Wake,
+    };
+    pub use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
+    pub use crate::view::{Ledger, Member, View, ViewId};
+    pub use crate::wire::{DATAGRAM_BYTES, FRAME_BYTES_MAX, Message, WireError};
 }

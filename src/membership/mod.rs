@@ -116,6 +116,12 @@ pub struct Membership {
     has_left: bool,
 }
 
+impl std::fmt::Debug for Membership {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Membership").finish_non_exhaustive()
+    }
+}
+
 impl Membership {
     /// A node that knows nobody yet; `own.address` is what others will be told. All randomness
     /// comes from `seed`.

@@ -21,6 +21,8 @@ pub struct Row {
     pub emptied: Amount,
     /// The origin's share.
     pub share: Share,
+    /// The origin's right of overdraft.
+    pub overdraft: Share,
     /// What the origin is asked for.
     pub demand: Demand,
     /// Units refused at the origin, of late, for want of rights.
@@ -38,6 +40,7 @@ impl Row {
             filled: Amount::ZERO,
             emptied: Amount::ZERO,
             share: Share::NONE,
+            overdraft: Share::NONE,
             demand: Demand::default(),
             unmet_units: 0,
         }

@@ -15,6 +15,18 @@ pub struct Demand {
     pub habit: u64,
 }
 
+impl Demand {
+    /// What is left of it so many ticks later if nothing was asked for since.
+    #[must_use]
+    pub fn faded(self, ticks: u64) -> Self {
+        Self {
+            dense: faded(self.dense, DENSE_TICKS, ticks),
+            sparse: faded(self.sparse, SPARSE_TICKS, ticks),
+            habit: faded(self.habit, HABIT_TICKS, ticks),
+        }
+    }
+}
+
 /// Counts are kept in 1/256 of a unit, so that fading does not round small ones away at once.
 pub(crate) const COUNT_SCALE: u64 = 256;
 
@@ -68,9 +80,7 @@ impl Meter {
 
     fn fade(&mut self, tick: u64) {
         let ticks = tick.saturating_sub(self.tick);
-        self.demand.dense = faded(self.demand.dense, DENSE_TICKS, ticks);
-        self.demand.sparse = faded(self.demand.sparse, SPARSE_TICKS, ticks);
-        self.demand.habit = faded(self.demand.habit, HABIT_TICKS, ticks);
+        self.demand = self.demand.faded(ticks);
         self.tick = self.tick.max(tick);
     }
 }

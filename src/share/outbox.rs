@@ -90,6 +90,12 @@ impl Outbox {
         }
     }
 
+    /// The number of the last grant that was added.
+    #[must_use]
+    pub const fn last(&self) -> u64 {
+        self.last
+    }
+
     /// What is not yet acknowledged, in order.
     pub fn pending(&self) -> impl Iterator<Item = &Grant> {
         self.pending.iter()

@@ -6,14 +6,18 @@ use crate::limit::{Account, Pace, Parcel};
 use crate::units::{Amount, NodeId, Share};
 
 /// What one node holds of a key and is asked for, as far as the planner knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holder {
     /// The node.
     pub node: NodeId,
     /// Its share at the base split.
     pub base: Share,
+    /// Its right of overdraft at the base split.
+    pub base_overdraft: Share,
     /// Its share now.
     pub share: Share,
+    /// Its right of overdraft now.
+    pub overdraft: Share,
     /// How full its bucket is.
     pub level: Amount,
     /// What it is asked for.
@@ -71,12 +75,14 @@ pub fn plan(scene: &Scene<'_>, own: NodeId, account: &Account) -> Vec<Move> {
     let likelihood = likelihood(scene);
     let shares = share_flow(scene, &likelihood);
     let units = unit_flow(scene, &likelihood);
+    let overdraft = overdraft_flow(scene, &likelihood);
     let own_units_short = units.is_short(index);
     let mut rest = *account;
     let mut moves = Vec::new();
     for (to, holder) in scene.holders.iter().enumerate() {
         let wanted = Wanted {
             share: Share::from_parts(clamp_u64(shares.amount(index, to))),
+            overdraft: Share::from_parts(clamp_u64(overdraft.amount(index, to))),
             units: Amount::from_grains(units.amount(index, to)),
             keep_units: own_units_short,
         };
@@ -247,6 +253,17 @@ fn share_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
     Flow::pair(&surplus, takes)
 }
 
+/// Rights of overdraft are moved by view changes alone, and go home when a key is idle.
+fn overdraft_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
+    let surplus = |holder: &Holder| {
+        i128::from(holder.overdraft.parts()) - i128::from(holder.base_overdraft.parts())
+    };
+    let surplus: Vec<_> = scene.holders.iter().map(surplus).collect();
+    Flow::pair(&surplus, |index| {
+        likelihood.idle && scene.holders[index].ready
+    })
+}
+
 /// The second flow: where the units should be, in grains.
 fn unit_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
     let holders = scene.holders;
@@ -307,6 +324,7 @@ fn unit_targets(total: u128, likelihood: &[u128]) -> Vec<u128> {
 /// What the two flows together want of one giver for one taker.
 struct Wanted {
     share: Share,
+    overdraft: Share,
     units: Amount,
     /// The giver is short of units itself: what it gives should be as used as can be.
     keep_units: bool,
@@ -318,7 +336,8 @@ impl Wanted {
         let burst = u128::from(pace.burst_units()) << Amount::FRACTION_BITS;
         let carrier = Share::from_parts(clamp_u64(self.units.grains().div_ceil(burst)));
         let share = self.share.max(carrier).min(account.share());
-        if share.is_none() {
+        let overdraft = self.overdraft.min(account.overdraft());
+        if share.is_none() && overdraft.is_none() {
             return None;
         }
         let room = Amount::share_of_units(share, pace.burst_units());
@@ -375,7 +394,9 @@ mod tests {
                 Holder {
                     node: NodeId(index as u64),
                     base: third,
+                    base_overdraft: Share::NONE,
                     share: third,
+                    overdraft: Share::NONE,
                     level: Amount::from_units(level[index]),
                     demand: meter.at(60),
                     unmet: false,

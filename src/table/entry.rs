@@ -31,8 +31,8 @@ pub struct Entry {
     pub sent: Option<Row>,
     /// When it was sent.
     pub sent_at: Nanos,
-    /// To whom this node granted of late, and the seq of their row it did so on.
-    pub granted: Vec<(NodeId, u64)>,
+    /// To whom this node granted of late, the seq of their row it did so on, and when.
+    pub granted: Vec<(NodeId, u64, Nanos)>,
 }
 
 impl Entry {
@@ -62,6 +62,7 @@ impl Entry {
             filled: self.account.filled(),
             emptied: self.account.emptied(),
             share: self.account.share(),
+            overdraft: self.account.overdraft(),
             demand: self.meter.at(tick),
             unmet_units: self.unmet_units,
         }
@@ -71,6 +72,20 @@ impl Entry {
     #[must_use]
     pub fn merged(&self, others: &[Standing], pace: &Pace, now: Nanos) -> Merged {
         Merged::of(&self.account, &self.rows, others, pace, now)
+    }
+
+    /// What was gathered is kept until it has drained: spread before, its parts would drain at
+    /// different times, and the cluster's bucket would no longer be one bucket.
+    pub fn keep_gathered(&mut self, now: Nanos, tick_ns: u64) {
+        let gathered = self.gathered_until > Nanos::ZERO;
+        if gathered && self.gathered_until <= now {
+            let full = self.account.level() > Amount::ZERO;
+            self.gathered_until = if full {
+                Nanos(now.0 + 2 * tick_ns)
+            } else {
+                Nanos::ZERO
+            };
+        }
     }
 
     /// Drains the account up to now.

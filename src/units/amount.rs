@@ -9,9 +9,6 @@ use super::Share;
 /// Largest burst and largest cost, in units (about 10¹²).
 pub const UNITS_MAX: u64 = 1 << 40;
 
-/// Largest cost a check can name; what is larger reads as this and can never fit.
-pub const COST_UNITS_MAX: u64 = UNITS_MAX + 1;
-
 /// Binary places below one unit that a limit's units-time is kept in.
 const FRACTION_BITS: u32 = 20;
 

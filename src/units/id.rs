@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Two lives of one process have different ids; no clock and no counter is involved, so nothing
 /// needs to survive a restart. Shown as 16 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeId(pub u64);
 
 /// A limit, by a hash of its name: the same on every node that knows the name.

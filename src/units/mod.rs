@@ -8,7 +8,7 @@ mod id;
 mod share;
 mod time;
 
-pub use amount::{Amount, COST_UNITS_MAX, UNITS_MAX};
+pub use amount::{Amount, UNITS_MAX};
 pub use id::{KeyId, LimitId, NodeId};
 pub use share::Share;
 pub use time::Nanos;

@@ -63,6 +63,12 @@ pub struct Question {
 pub struct Answer {
     /// Which question it answers.
     pub number: u64,
+    /// The limit that the key is under.
+    pub limit: LimitId,
+    /// The key.
+    pub key: KeyId,
+    /// What it costs.
+    pub cost_units: u64,
     /// Whether it was admitted.
     pub allowed: bool,
     /// Whether the holder could speak for the whole cluster.

@@ -1,0 +1,270 @@
+//! The answering side of `acquire`: a key's decider gathers the whole of it and is then, for that
+//! key, one central bucket.
+//!
+//! Admitting on a part would be a round trip cheaper the first time and not exact: a part drains at
+//! its part of the rate, so while one part is in use and the others lie drained the cluster as a
+//! whole gives units back more slowly than one bucket would. Only one who holds all shares decides
+//! exactly as one bucket. So the first question of a key brings its shares together, by ordinary
+//! grants; they stay while it is asked for and until it has drained, and then go home.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::limit::Verdict;
+use crate::table::{Ask, LimitIndex};
+use crate::units::{Amount, KeyId, Nanos, NodeId, Share};
+use crate::wire::{Answer, Gather, Gathered, Message, Question};
+
+use super::Node;
+
+/// A gathered key stays gathered for so many ticks after it was last asked for.
+const KEEP_TICKS: u32 = 50;
+
+/// After a gathering that could not bring everything, so many ticks pass before the next.
+const GATHER_REST_TICKS: u32 = 5;
+
+/// Questions that may wait for gatherings at once: more are answered with what is here.
+const QUESTIONS_MAX: usize = 65_536;
+
+/// Keys being gathered.
+#[derive(Debug, Default)]
+pub(super) struct Holding {
+    gatherings: BTreeMap<KeyId, Gathering>,
+    /// Keys of which not everything could be gathered, and until when that is not tried again.
+    partial: BTreeMap<KeyId, Nanos>,
+    waiting: usize,
+}
+
+#[derive(Debug)]
+struct Gathering {
+    limit: LimitIndex,
+    /// Who has not answered, or whose grants have not all arrived: up to which number is awaited.
+    awaited: BTreeMap<NodeId, Option<u64>>,
+    questions: Vec<(NodeId, Question)>,
+    deadline: Nanos,
+}
+
+impl Holding {
+    pub(super) fn earliest(&self) -> Option<Nanos> {
+        self.gatherings
+            .values()
+            .map(|gathering| gathering.deadline)
+            .min()
+    }
+}
+
+impl Node {
+    /// A question, from a peer or from this node itself.
+    pub(super) fn handle_question(&mut self, now: Nanos, from: NodeId, question: Question) {
+        let Some(limit) = self.table.index_of(question.limit) else {
+            return;
+        };
+        let key = question.key;
+        if let Some(gathering) = self.holding.gatherings.get_mut(&key)
+            && self.holding.waiting < QUESTIONS_MAX
+        {
+            self.holding.waiting += 1;
+            gathering.questions.push((from, question));
+            return;
+        }
+        if self.is_whole(limit, key, now) || !self.gather(now, limit, from, question) {
+            self.decide(now, limit, from, question);
+        }
+        self.set_deadline();
+    }
+
+    /// Whether this node holds all of a key.
+    fn is_whole(&self, limit: LimitIndex, key: KeyId, now: Nanos) -> bool {
+        self.table.peek(limit, key, now).share == Share::WHOLE
+    }
+
+    /// Begins to gather a key for a question; false if there is nobody to gather from.
+    fn gather(&mut self, now: Nanos, limit: LimitIndex, from: NodeId, question: Question) -> bool {
+        let key = question.key;
+        if self
+            .holding
+            .partial
+            .get(&key)
+            .is_some_and(|until| *until > now)
+        {
+            return false;
+        }
+        let others: BTreeSet<NodeId> = self
+            .connected()
+            .into_iter()
+            .filter(|node| self.is_fellow(*node))
+            .collect();
+        if others.is_empty() || self.ledger.complete().is_none() {
+            return false;
+        }
+        self.counters.keys_gathered += 1;
+        self.holding.waiting += 1;
+        let gather = Gather {
+            limit: self.table.policy(limit).id,
+            key,
+        };
+        for node in &others {
+            self.send(*node, &Message::Gather(gather));
+        }
+        let gathering = Gathering {
+            limit,
+            awaited: others.into_iter().map(|node| (node, None)).collect(),
+            questions: vec![(from, question)],
+            deadline: now.after(self.config.gather_timeout),
+        };
+        self.holding.gatherings.insert(key, gathering);
+        true
+    }
+
+    /// Whether a node counts with this one in its adopted view.
+    fn is_fellow(&self, node: NodeId) -> bool {
+        self.ledger.adopted().is_some_and(|view| view.has(node))
+    }
+
+    /// Hands over all that this node holds of a key, at once.
+    pub(super) fn handle_gather(&mut self, now: Nanos, from: NodeId, gather: Gather) {
+        let Some(limit) = self.table.index_of(gather.limit) else {
+            return;
+        };
+        let mut kept = Amount::ZERO;
+        if self.is_fellow(from) && self.peers[&from].outbox.has_room() {
+            kept = self.hand_over(now, from, limit, gather.key);
+        }
+        let view = self.ledger.adopted_id().unwrap_or_default();
+        let upto = self.peers[&from].outbox.last();
+        self.spread_grants(from, now);
+        let gathered = Gathered {
+            key: gather.key,
+            view,
+            upto,
+            kept,
+        };
+        self.send(from, &Message::Gathered(gathered));
+    }
+
+    /// Grants all of a key; says how much stays because it is owed.
+    fn hand_over(&mut self, now: Nanos, to: NodeId, limit: LimitIndex, key: KeyId) -> Amount {
+        let policy = self.table.policy(limit);
+        let (id, pace) = (policy.id, policy.pace);
+        let handed = self.table.with_entry(limit, key, now, |entry, _| {
+            entry.drain(&pace, now);
+            entry.gathered_until = Nanos::ZERO;
+            let parcel = entry.account.proportional(entry.account.share());
+            let goes = !parcel.share.is_none() && entry.account.grant(parcel, &pace);
+            (goes.then_some(parcel), entry.account.debt(&pace))
+        });
+        self.active.insert(key);
+        match handed {
+            Some((Some(parcel), kept)) => {
+                self.post(to, id, key, parcel);
+                kept
+            }
+            Some((None, kept)) => kept,
+            None => Amount::ZERO,
+        }
+    }
+
+    pub(super) fn handle_gathered(&mut self, now: Nanos, from: NodeId, gathered: Gathered) {
+        if self.ledger.adopted_id() != Some(gathered.view) {
+            return;
+        }
+        if let Some(gathering) = self.holding.gatherings.get_mut(&gathered.key)
+            && let Some(awaited) = gathering.awaited.get_mut(&from)
+        {
+            *awaited = Some(gathered.upto);
+        }
+        self.look_at_gatherings(now, from);
+    }
+
+    /// Grants of `from` may have arrived: gatherings that now have everything are decided.
+    pub(super) fn look_at_gatherings(&mut self, now: Nanos, from: NodeId) {
+        let applied = self.applied.of(from);
+        let mut ready = Vec::new();
+        for (key, gathering) in &mut self.holding.gatherings {
+            if gathering
+                .awaited
+                .get(&from)
+                .is_some_and(|upto| upto.is_some_and(|n| n <= applied))
+            {
+                gathering.awaited.remove(&from);
+            }
+            if gathering.awaited.is_empty() {
+                ready.push(*key);
+            }
+        }
+        ready
+            .into_iter()
+            .for_each(|key| self.finish_gathering(now, key));
+    }
+
+    /// Gatherings that took too long are decided with what is here.
+    pub(super) fn expire_gatherings(&mut self, now: Nanos) {
+        let late = self
+            .holding
+            .gatherings
+            .iter()
+            .filter(|(_, gathering)| gathering.deadline <= now);
+        let late: Vec<_> = late.map(|(key, _)| *key).collect();
+        late.into_iter()
+            .for_each(|key| self.finish_gathering(now, key));
+        self.holding.partial.retain(|_, until| *until > now);
+    }
+
+    /// The view has changed under them: decided with what is here.
+    pub(super) fn abandon_gatherings(&mut self, now: Nanos) {
+        let keys: Vec<_> = self.holding.gatherings.keys().copied().collect();
+        keys.into_iter()
+            .for_each(|key| self.finish_gathering(now, key));
+    }
+
+    fn finish_gathering(&mut self, now: Nanos, key: KeyId) {
+        let Some(gathering) = self.holding.gatherings.remove(&key) else {
+            return;
+        };
+        self.holding.waiting -= gathering.questions.len();
+        if !self.is_whole(gathering.limit, key, now) && self.holding.partial.len() < QUESTIONS_MAX {
+            let rest_ns = self.config.ticks_ns(GATHER_REST_TICKS);
+            self.holding.partial.insert(key, Nanos(now.0 + rest_ns));
+        }
+        for (from, question) in gathering.questions {
+            self.decide(now, gathering.limit, from, question);
+        }
+    }
+
+    /// Decides on what is here, for whoever asked.
+    fn decide(&mut self, now: Nanos, limit: LimitIndex, from: NodeId, question: Question) {
+        let ask = Ask {
+            limit,
+            key: question.key,
+            cost_units: question.cost_units,
+        };
+        let decision = self.table.check(ask, now);
+        let whole = self.is_whole(limit, question.key, now);
+        let until = Nanos(now.0 + self.config.ticks_ns(KEEP_TICKS));
+        if whole {
+            self.table
+                .with_contended(question.key, |entry, _| entry.gathered_until = until);
+            self.active.insert(question.key);
+        }
+        let nanoseconds =
+            |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let answer = Answer {
+            number: question.number,
+            limit: question.limit,
+            key: question.key,
+            cost_units: question.cost_units,
+            allowed: decision.verdict() == Verdict::Allowed,
+            whole,
+            remaining_units: decision.remaining(),
+            retry_after_ns: decision.retry_after().map_or(0, nanoseconds),
+            reset_after_ns: nanoseconds(decision.reset_after()),
+            decided_at_ns: decision.decided_at_ns(),
+            charge: decision.charge.map_or(0, |charge| charge.number),
+        };
+        if from == self.id {
+            self.handle_answer(now, from, answer);
+        } else {
+            self.counters.questions_answered += 1;
+            self.send(from, &Message::Answer(answer));
+        }
+    }
+}

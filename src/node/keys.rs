@@ -1,0 +1,316 @@
+//! Contended keys: what a tick does with each, and what cannot wait for it.
+
+use crate::limit::{Pace, Parcel};
+use crate::row::Row;
+use crate::share::{COUNT_SCALE, Holder, Move, Scene, plan};
+use crate::table::{Constants, Entry, LimitIndex};
+use crate::units::{KeyId, LimitId, Nanos, NodeId, Share};
+
+use super::Node;
+
+/// A row is told again after so many ticks though nothing changed.
+const ROW_REFRESH_TICKS: u32 = 50;
+
+/// A row that was not told again for so many ticks is forgotten.
+const ROW_LIFE_TICKS: u32 = 160;
+
+/// Grants go to peers that were heard within so many ticks: units must not pile up towards the
+/// unreachable.
+const HEARD_TICKS: u32 = 15;
+
+/// After a grant a peer gets no other of the same key until its row shows it, or so many ticks
+/// have passed.
+const GRANT_REST_TICKS: u32 = 3;
+
+/// Urgent messages to one peer in one tick; what does not fit waits for the tick.
+const URGENT_PER_TICK_MAX: u32 = 8;
+
+/// What a tick found for one key.
+struct Attended {
+    row: Option<Row>,
+    moves: Vec<Move>,
+    limit: LimitId,
+}
+
+impl Node {
+    /// Looks after every contended key, and writes down the rows that are due, the neediest first.
+    pub(super) fn tick_keys(&mut self, now: Nanos) {
+        self.active.extend(self.table.take_changed());
+        let mut due = Vec::new();
+        for key in self.active.clone() {
+            if self.table.settle(key, now) {
+                self.active.remove(&key);
+                self.journal.forget(key);
+                continue;
+            }
+            match self.attend(key, now, false) {
+                Some(attended) => due.extend(self.carry_out(key, attended, now)),
+                None => {
+                    self.active.remove(&key);
+                }
+            }
+        }
+        due.sort_by_key(|row| (std::cmp::Reverse(row.unmet_units), row.key));
+        for row in due {
+            self.journal.write(row);
+        }
+    }
+
+    /// Keys whose rights ran out since this was last called: peers are told at once, within a
+    /// budget, so that those with units to spare can send some.
+    pub fn handle_urgent(&mut self, now: Nanos) {
+        let keys = self.table.take_urgent();
+        let peers = self.connected();
+        let open = |node: &NodeId| self.peers[node].urgent_sent < URGENT_PER_TICK_MAX;
+        if keys.is_empty() || !peers.iter().any(open) {
+            return;
+        }
+        let mut rows = Vec::new();
+        for key in keys {
+            self.active.insert(key);
+            if let Some(row) = self.attend_urgently(key, now) {
+                rows.push(self.journal.write(row));
+            }
+        }
+        for node in peers {
+            self.spread_urgent(node, &rows, now);
+        }
+    }
+
+    /// The row of a key to send out of turn, whether or not one would be due.
+    fn attend_urgently(&mut self, key: KeyId, now: Nanos) -> Option<Row> {
+        let attended = self.attend(key, now, true)?;
+        self.carry_out(key, attended, now)
+    }
+
+    /// A peer has told its want of some keys: what can be spared goes to it at once.
+    pub(super) fn answer_want(&mut self, keys: &[KeyId], now: Nanos) {
+        for key in keys {
+            if let Some(attended) = self.attend(*key, now, false) {
+                if let Some(row) = self.carry_out(*key, attended, now) {
+                    self.journal.write(row);
+                }
+            }
+        }
+    }
+
+    /// Drains a key, forgets what has expired, decides what to move and whether to tell.
+    fn attend(&self, key: KeyId, now: Nanos, always: bool) -> Option<Attended> {
+        let tick = self.table.tick_of(now);
+        self.table.with_contended(key, |entry, constants| {
+            let policy = self.table.policy(entry.limit);
+            entry.drain(&policy.pace, now);
+            entry.noted = false;
+            let life_ns = self.config.ticks_ns(ROW_LIFE_TICKS);
+            entry
+                .rows
+                .retain(|heard| now.0.saturating_sub(heard.at.0) <= life_ns);
+            entry.keep_gathered(now, self.config.ticks_ns(1));
+            let moves = self.moves(entry, constants, &policy.pace, now);
+            let row = entry.row(policy.id, key, 0, tick);
+            let due = always || self.is_due(entry, constants, &row, now);
+            if due {
+                entry.sent = Some(row);
+                entry.sent_at = now;
+                entry.unmet_units /= 2;
+            }
+            Attended {
+                row: due.then_some(row),
+                moves,
+                limit: policy.id,
+            }
+        })
+    }
+
+    /// Puts what was granted on its way.
+    fn carry_out(&mut self, key: KeyId, attended: Attended, now: Nanos) -> Option<Row> {
+        for Move { to, parcel } in attended.moves {
+            self.post(to, attended.limit, key, parcel);
+        }
+        let _ = now;
+        attended.row
+    }
+
+    /// Puts a parcel that has left its account into the outbox.
+    pub(super) fn post(&mut self, to: NodeId, limit: LimitId, key: KeyId, parcel: Parcel) {
+        let peer = self
+            .peers
+            .get_mut(&to)
+            .expect("a grant goes to a known peer");
+        peer.outbox.push(limit, key, parcel);
+        peer.granted_at = None;
+        self.counters.grants_sent += 1;
+    }
+
+    /// What this node should give to whom of a key: taken out of its account here.
+    fn moves(
+        &self,
+        entry: &mut Entry,
+        constants: &Constants,
+        pace: &Pace,
+        now: Nanos,
+    ) -> Vec<Move> {
+        if self.ledger.is_leaving() || entry.account.share().is_none() {
+            return Vec::new();
+        }
+        let holders = self.holders(entry, constants, now);
+        if entry.gathered_until > now && !holders.iter().any(|holder| holder.unmet) {
+            return Vec::new();
+        }
+        let rate_count_per_tick = self.rate_count_per_tick(entry.limit);
+        let scene = Scene {
+            pace,
+            rate_count_per_tick,
+            holders: &holders,
+        };
+        let mut moves = plan(&scene, self.id, &entry.account);
+        moves.retain(|Move { to, parcel }| {
+            let row_seq = entry.rows.of(*to).map_or(0, |heard| heard.row.seq);
+            let granted = entry.account.grant(*parcel, pace);
+            if granted {
+                entry.granted.retain(|(node, ..)| node != to);
+                entry.granted.push((*to, row_seq, now));
+            }
+            granted
+        });
+        moves
+    }
+
+    /// Every member as the planner sees it, by id: this node as it is, others by their rows; one
+    /// without a row is quiet and holds its base share.
+    fn holders(&self, entry: &mut Entry, constants: &Constants, now: Nanos) -> Vec<Holder> {
+        let tick = self.table.tick_of(now);
+        let own = Holder {
+            node: self.id,
+            base: constants.base,
+            base_overdraft: constants.overdraft,
+            share: entry.account.share(),
+            overdraft: entry.account.overdraft(),
+            level: entry.account.level(),
+            demand: entry.meter.at(tick),
+            unmet: entry.unmet_units > 0,
+            ready: false,
+        };
+        let pace = &self.table.policy(entry.limit).pace;
+        let others = constants.others.iter().map(|other| {
+            let base_overdraft = self.overdraft_of(other.base);
+            let quiet = Holder {
+                node: other.node,
+                base: other.base,
+                base_overdraft,
+                share: other.base,
+                overdraft: base_overdraft,
+                ..Holder::default()
+            };
+            let Some(heard) = entry.rows.of(other.node) else {
+                return quiet;
+            };
+            Holder {
+                share: heard.row.share,
+                overdraft: heard.row.overdraft,
+                level: heard.level_at(now, pace),
+                demand: heard
+                    .row
+                    .demand
+                    .faded(tick.saturating_sub(self.table.tick_of(heard.at))),
+                unmet: heard.row.unmet_units > 0,
+                ready: self.is_ready(other.node, entry, heard.row.seq, now),
+                ..quiet
+            }
+        });
+        let mut holders: Vec<_> = others.chain([own]).collect();
+        holders.sort_unstable_by_key(|holder| holder.node);
+        holders
+    }
+
+    /// Whether a grant may go to a peer: it is a member, was heard of late, has room in its outbox,
+    /// and its row already shows what it was given last.
+    fn is_ready(&self, node: NodeId, entry: &Entry, row_seq: u64, now: Nanos) -> bool {
+        let Some(peer) = self.peers.get(&node) else {
+            return false;
+        };
+        let member = self.ledger.adopted().is_some_and(|view| view.has(node));
+        let rest_ns = self.config.ticks_ns(GRANT_REST_TICKS);
+        let rested = entry.granted.iter().all(|(to, seq, at)| {
+            *to != node || *seq < row_seq || now.0.saturating_sub(at.0) >= rest_ns
+        });
+        let heard = peer.is_heard(now, self.config.ticks_ns(HEARD_TICKS));
+        member && rested && heard && peer.outbox.has_room()
+    }
+
+    /// Whether peers should hear of a key at this tick.
+    fn is_due(&self, entry: &Entry, constants: &Constants, row: &Row, now: Nanos) -> bool {
+        let moved = row.share != constants.base || row.overdraft != constants.overdraft;
+        let Some(sent) = &entry.sent else {
+            return moved || row.demand.sparse > 0;
+        };
+        let changed = row.filled != sent.filled
+            || row.share != sent.share
+            || row.overdraft != sent.overdraft
+            || row.unmet_units > 0;
+        let stale =
+            now.0.saturating_sub(entry.sent_at.0) >= self.config.ticks_ns(ROW_REFRESH_TICKS);
+        changed || (stale && (moved || row.demand.sparse > 0))
+    }
+
+    fn rate_count_per_tick(&self, limit: LimitIndex) -> u64 {
+        let rate = self.table.policy(limit).limit.rate();
+        let count = u128::from(rate.units()) * u128::from(COUNT_SCALE);
+        let per_tick = count * u128::from(self.table.tick_ns()) / u128::from(rate.period_ns());
+        u64::try_from(per_tick).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// The right of overdraft that goes with a base share.
+    pub(super) fn overdraft_of(&self, base: Share) -> Share {
+        self.config
+            .overshoot
+            .right()
+            .portion(base.parts(), Share::WHOLE.parts())
+    }
+
+    /// Takes a peer's row in. A key that is quiet here becomes contended only if the peer may want
+    /// something of it, or holds other than its base share.
+    pub(super) fn hear(&mut self, from: NodeId, row: Row, now: Nanos) {
+        let Some(limit) = self.table.index_of(row.limit) else {
+            return;
+        };
+        let view = self.ledger.adopted();
+        let Some(member) = view.and_then(|view| view.member(from)) else {
+            return;
+        };
+        let pace = &self.table.policy(limit).pace;
+        let room = crate::units::Amount::share_of_units(row.share, pace.burst_units());
+        let wants = row.unmet_units > 0
+            || row.share != member.after
+            || row.level().grains() > room.grains() / 4;
+        let known = self
+            .table
+            .with_contended(row.key, |entry, _| entry.rows.join(from, row, now));
+        let heard = match known {
+            None if wants => {
+                let join = |entry: &mut Entry, _: &Constants| entry.rows.join(from, row, now);
+                self.table.with_entry(limit, row.key, now, join)
+            }
+            None => Some(false),
+            known => known,
+        };
+        match heard {
+            Some(news) => {
+                self.counters.rows_heard += u64::from(news);
+                if known.is_none() && wants {
+                    self.active.insert(row.key);
+                }
+            }
+            None => self.counters.rows_dropped += 1,
+        }
+    }
+
+    /// Whether another urgent message may go to a peer in this tick.
+    pub(super) fn may_urge(&mut self, node: NodeId) -> bool {
+        let Some(peer) = self.peers.get_mut(&node) else {
+            return false;
+        };
+        peer.urgent_sent += 1;
+        peer.urgent_sent <= URGENT_PER_TICK_MAX
+    }
+}

@@ -1,0 +1,358 @@
+//! The state machine that composes all of it. The page to read first.
+//!
+//! A [`Node`] opens no socket, reads no clock and draws no randomness but from the seed it was
+//! given. It is fed `(now, input)` and asked for outputs; two drivers run the very same machine,
+//! the QUIC driver and the simulations.
+//!
+//! | input | what it is | then ask |
+//! |---|---|---|
+//! | [`Node::handle_peer_up`] / [`Node::handle_peer_down`] | a connection came or went | outputs, timeout |
+//! | [`Node::handle_frame`] | a frame from a peer whose id the transport vouches for | outputs, timeout |
+//! | [`Node::handle_timeout`] | time has passed | outputs, timeout |
+//! | [`Node::handle_urgent`] | the table has keys that cannot wait for the tick | outputs |
+//! | [`Node::acquire`] / [`Node::refund`] / [`Node::leave`] / [`Node::forget`] | commands | outputs, timeout |
+//!
+//! After each input drain [`Node::poll_output`] and then ask [`Node::poll_timeout`]. Time must not
+//! go backwards; if it does, nothing drains until it has caught up.
+//!
+//! The table is shared with the callers of `check`, who never wait for this machine.
+//!
+//! Within one tick a node: forgets what has expired; sends what changed of its contended keys to
+//! its peers, with acknowledgements; moves shares and units by [`crate::share::plan`]; and looks
+//! after its view. Between ticks only keys whose rights ran out are attended to.
+
+mod acquire;
+mod config;
+mod hold;
+mod keys;
+mod output;
+mod peer;
+mod spread;
+mod timer;
+mod views;
+
+pub use acquire::{Request, Ticket};
+pub use config::{EvictAfter, Fallback, Founding, NodeConfig};
+pub use output::{Event, NodeCounters, Output};
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crdts::VClock;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::gossip::Journal;
+use crate::membership::{self, Membership, MembershipEvent};
+use crate::share::AppliedClock;
+use crate::table::Table;
+use crate::units::{KeyId, Nanos, NodeId};
+use crate::view::Ledger;
+use crate::wire::{Message, WireError};
+use peer::Peer;
+use timer::{Timer, Timers};
+
+/// One node of a cluster.
+#[derive(Debug)]
+pub struct Node {
+    id: NodeId,
+    address: SocketAddr,
+    config: NodeConfig,
+    table: Arc<Table>,
+    ledger: Ledger,
+    membership: Membership,
+    peers: BTreeMap<NodeId, Peer>,
+    /// Keys that are contended here.
+    active: BTreeSet<KeyId>,
+    journal: Journal,
+    /// Up to which `seq` all rows of each origin are here.
+    digest: VClock<NodeId>,
+    /// Which grants were applied in the adopted view.
+    applied: AppliedClock,
+    asking: acquire::Asking,
+    holding: hold::Holding,
+    views: views::Change,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+    counters: NodeCounters,
+    rng: StdRng,
+    started_at: Nanos,
+}
+
+impl Node {
+    /// A node that has just come to life and holds nothing yet. `seed` decides every random choice.
+    #[must_use]
+    pub fn new(
+        id: NodeId,
+        address: SocketAddr,
+        config: NodeConfig,
+        table: Arc<Table>,
+        now: Nanos,
+        seed: u64,
+    ) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let own = membership::Peer { node: id, address };
+        let membership = Membership::new(own, config.membership.clone(), rng.random());
+        let mut timers = Timers::default();
+        timers.set(Timer::Tick, Some(now));
+        Self {
+            id,
+            address,
+            ledger: Ledger::new(id, config.founding.bootstrap),
+            membership,
+            peers: BTreeMap::new(),
+            active: BTreeSet::new(),
+            journal: Journal::default(),
+            digest: VClock::new(),
+            applied: AppliedClock::default(),
+            asking: acquire::Asking::default(),
+            holding: hold::Holding::default(),
+            views: views::Change::new(now),
+            timers,
+            outputs: VecDeque::new(),
+            counters: NodeCounters::default(),
+            rng,
+            started_at: now,
+            config,
+            table,
+        }
+    }
+
+    /// This life's id.
+    #[must_use]
+    pub const fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Where it stands with its views.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The table that it shares with the callers of `check`.
+    #[must_use]
+    pub const fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// What it has counted.
+    #[must_use]
+    pub const fn counters(&self) -> NodeCounters {
+        self.counters
+    }
+
+    /// The `seq` of the last row it wrote.
+    #[must_use]
+    pub const fn rows_seq_own(&self) -> u64 {
+        self.journal.last()
+    }
+
+    /// Up to which `seq` it has all rows of each origin.
+    pub fn rows_seq_seen(&self) -> impl Iterator<Item = (NodeId, u64)> + '_ {
+        self.peers.keys().map(|node| (*node, self.digest.get(node)))
+    }
+
+    /// The peers it knows, with their addresses and whether they are connected and reachable.
+    pub fn peers(&self) -> impl Iterator<Item = (NodeId, Option<SocketAddr>, bool, bool)> + '_ {
+        let told =
+            |(node, peer): (&NodeId, &Peer)| (*node, peer.address, peer.connected, peer.reachable);
+        self.peers.iter().map(told)
+    }
+
+    /// Grants that are not acknowledged yet, by receiver.
+    pub fn grants_in_flight(&self) -> impl Iterator<Item = (NodeId, &crate::share::Grant)> + '_ {
+        let outboxes = self.peers.iter();
+        outboxes.flat_map(|(node, peer)| peer.outbox.pending().map(|grant| (*node, grant)))
+    }
+
+    /// A connection to a peer is up: it has proved its id and was greeted.
+    pub fn handle_peer_up(&mut self, now: Nanos, node: NodeId, address: SocketAddr) {
+        let peer = self.peers.entry(node).or_default();
+        let returned = !peer.connected;
+        peer.connected = true;
+        peer.address = Some(address);
+        peer.heard_at = Some(now);
+        peer.progress.restart();
+        peer.reported = 0;
+        self.membership
+            .announce(now, membership::Peer { node, address });
+        if returned {
+            self.spread_reachable(node);
+        }
+        self.spread_to(node, now);
+        self.send_report(node);
+        self.drain_membership(now);
+    }
+
+    /// The connection to a peer is gone.
+    pub fn handle_peer_down(&mut self, now: Nanos, node: NodeId) {
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.connected = false;
+        }
+        self.ask_again(now, node);
+    }
+
+    /// A frame came from `from`, whose id the transport vouches for.
+    ///
+    /// # Errors
+    /// The frame does not decode, or is not one that this peer may send. Nothing was changed; the
+    /// driver should close the connection with the error as its reason.
+    pub fn handle_frame(
+        &mut self,
+        now: Nanos,
+        from: NodeId,
+        frame: &[u8],
+    ) -> Result<(), WireError> {
+        let message = match Message::decode(frame) {
+            Ok(message) => message,
+            Err(error) => {
+                self.counters.frames_refused += 1;
+                return Err(error);
+            }
+        };
+        let Some(message) = message else {
+            self.counters.frames_skipped += 1;
+            return Ok(());
+        };
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return Ok(());
+        };
+        peer.heard_at = Some(now);
+        self.handle_message(now, from, message);
+        Ok(())
+    }
+
+    fn handle_message(&mut self, now: Nanos, from: NodeId, message: Message) {
+        match message {
+            Message::Gossip(gossip) => self.handle_gossip(now, from, gossip),
+            Message::Membership(packet) => self.handle_membership(now, &packet),
+            Message::Report(report) => self.handle_report(now, from, report),
+            Message::Propose(view) => self.handle_proposal(now, from, &view),
+            Message::Opening(chunk) => self.handle_opening(now, chunk),
+            Message::Ask(question) => self.handle_question(now, from, question),
+            Message::Answer(answer) => self.handle_answer(now, from, answer),
+            Message::Gather(gather) => self.handle_gather(now, from, gather),
+            Message::Gathered(gathered) => self.handle_gathered(now, from, gathered),
+            Message::Refund(refund) => self.handle_refund(now, refund),
+            Message::Reachable(node) => self.handle_reachable(node),
+        }
+    }
+
+    /// Time has passed: fires every timer that is due.
+    pub fn handle_timeout(&mut self, now: Nanos) {
+        if self.membership.poll_timeout().is_some_and(|at| at <= now) {
+            self.membership.handle_timeout(now);
+            self.drain_membership(now);
+        }
+        if self.timers.is_due(Timer::Deadline, now) {
+            self.expire_gatherings(now);
+            self.expire_questions(now);
+        }
+        if self.timers.is_due(Timer::Tick, now) {
+            self.tick(now);
+            self.timers
+                .set(Timer::Tick, Some(now.after(self.config.tick)));
+        }
+        self.set_deadline();
+    }
+
+    fn tick(&mut self, now: Nanos) {
+        for peer in self.peers.values_mut() {
+            peer.urgent_sent = 0;
+        }
+        self.tick_keys(now);
+        self.spread(now);
+        self.tick_views(now);
+        self.table.sweep(now, SWEEP_SLOTS);
+    }
+
+    fn set_deadline(&mut self) {
+        let deadline = self
+            .asking
+            .earliest()
+            .into_iter()
+            .chain(self.holding.earliest())
+            .min();
+        self.timers.set(Timer::Deadline, deadline);
+    }
+
+    /// When to call [`Node::handle_timeout`] next. May change with every input.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Nanos> {
+        let membership = self.membership.poll_timeout();
+        membership.into_iter().chain(self.timers.earliest()).min()
+    }
+
+    /// The next thing to do for the driver. May change with every input.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn handle_membership(&mut self, now: Nanos, packet: &[u8]) {
+        if self.membership.handle_packet(now, packet).is_err() {
+            self.counters.membership_refused += 1;
+        }
+        self.drain_membership(now);
+    }
+
+    /// Passes on what the failure detector wants to send and has found out.
+    fn drain_membership(&mut self, _now: Nanos) {
+        while let Some((to, packet)) = self.membership.poll_transmit() {
+            self.send(to.node, &Message::Membership(packet));
+        }
+        while let Some(event) = self.membership.poll_event() {
+            match event {
+                MembershipEvent::Reachable(found) => {
+                    let peer = self.peers.entry(found.node).or_default();
+                    peer.reachable = true;
+                    peer.address.get_or_insert(found.address);
+                    if !peer.connected {
+                        self.outputs.push_back(Output::Event(Event::Found(found)));
+                    }
+                }
+                MembershipEvent::Unreachable(node) => {
+                    if let Some(peer) = self.peers.get_mut(&node) {
+                        peer.reachable = false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Somebody else reaches a node that this one may have lost: the driver should try at once.
+    fn handle_reachable(&mut self, node: NodeId) {
+        let lost = self.peers.values().any(|peer| !peer.connected);
+        if lost || !self.peers.contains_key(&node) {
+            self.outputs.push_back(Output::Event(Event::TryAgain));
+        }
+    }
+
+    fn spread_reachable(&mut self, node: NodeId) {
+        self.outputs.push_back(Output::Event(Event::TryAgain));
+        for to in self.connected() {
+            if to != node {
+                self.send(to, &Message::Reachable(node));
+            }
+        }
+    }
+
+    fn connected(&self) -> Vec<NodeId> {
+        let connected = self.peers.iter().filter(|(_, peer)| peer.connected);
+        connected.map(|(node, _)| *node).collect()
+    }
+
+    /// Queues a message for a connected peer; to others nothing is sent.
+    fn send(&mut self, to: NodeId, message: &Message) {
+        if self.peers.get(&to).is_some_and(|peer| peer.connected) {
+            let bytes = message.encode();
+            self.counters.frames_sent += 1;
+            self.outputs.push_back(Output::Send { to, bytes });
+        }
+    }
+}
+
+/// Slots of each shard that are looked at in a tick to drop drained ones.
+const SWEEP_SLOTS: usize = 16;

@@ -1,0 +1,53 @@
+//! What a node keeps of one peer.
+
+use std::net::SocketAddr;
+
+use crate::gossip::Progress;
+use crate::share::Outbox;
+use crate::units::Nanos;
+use crate::view::Report;
+
+/// Another node, as this one knows it.
+#[derive(Debug, Default)]
+pub(super) struct Peer {
+    /// Where it listens, once known.
+    pub(super) address: Option<SocketAddr>,
+    /// Whether there is a connection.
+    pub(super) connected: bool,
+    /// When anything was last heard from it directly.
+    pub(super) heard_at: Option<Nanos>,
+    /// Whether the failure detector thinks that somebody reaches it.
+    pub(super) reachable: bool,
+    /// Whether an operator, or the process itself, has said that it is gone for good.
+    pub(super) gone: bool,
+    /// Its newest word on where it stands.
+    pub(super) report: Option<Report>,
+    /// The number of our report that it was last sent.
+    pub(super) reported: u64,
+    /// Grants on their way to it.
+    pub(super) outbox: Outbox,
+    /// When grants were last sent to it.
+    pub(super) granted_at: Option<Nanos>,
+    /// How far it has heard our rows.
+    pub(super) progress: Progress,
+    /// Whether it is owed an acknowledgement.
+    pub(super) owed: bool,
+    /// Urgent messages sent to it in this tick.
+    pub(super) urgent_sent: u32,
+}
+
+impl Peer {
+    /// Whether it was heard directly within `patience_ns`.
+    pub(super) fn is_heard(&self, now: Nanos, patience_ns: u64) -> bool {
+        let since = |at: Nanos| now.0.saturating_sub(at.0);
+        self.connected && self.heard_at.is_some_and(|at| since(at) <= patience_ns)
+    }
+
+    /// For how long nothing was heard from it, directly or through others.
+    pub(super) fn silent_ns(&self, now: Nanos) -> u64 {
+        if self.reachable || self.connected {
+            return 0;
+        }
+        self.heard_at.map_or(0, |at| now.0.saturating_sub(at.0))
+    }
+}

@@ -1,0 +1,198 @@
+//! Rows, grants and acknowledgements on their way to and from peers.
+
+use crdts::{CmRDT, Dot};
+
+use super::Node;
+use crate::row::Row;
+use crate::share::Grant;
+use crate::units::{KeyId, Nanos, NodeId};
+use crate::view::ViewId;
+use crate::wire::{DATAGRAM_BYTES, Gossip, Message};
+
+/// Rows that fit one datagram, at about 105 bytes each.
+const ROWS_PER_DATAGRAM: usize = DATAGRAM_BYTES / 110;
+
+/// Datagrams of rows to one peer in one tick: the tick's byte budget. What does not fit waits.
+const DATAGRAMS_PER_TICK_MAX: usize = 8;
+
+/// Grants in one message: a large batch goes on a stream.
+const GRANTS_PER_MESSAGE_MAX: usize = 512;
+
+/// Rows that were not acknowledged for so many ticks are sent again.
+const ROWS_RETRY_TICKS: u32 = 4;
+
+/// Grants that were not acknowledged for so many ticks are sent again.
+const GRANTS_RETRY_TICKS: u32 = 3;
+
+impl Node {
+    /// Tells every connected peer what it has not heard.
+    pub(super) fn spread(&mut self, now: Nanos) {
+        for node in self.connected() {
+            self.spread_to(node, now);
+        }
+    }
+
+    /// Tells one peer what it has not heard, within the tick's budget.
+    pub(super) fn spread_to(&mut self, node: NodeId, now: Nanos) {
+        let patience_ns = self.config.ticks_ns(ROWS_RETRY_TICKS);
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.progress.retry(now, patience_ns);
+        }
+        for _ in 0..DATAGRAMS_PER_TICK_MAX {
+            let gossip = self.gossip_for(node, now);
+            let Some(gossip) = gossip else { return };
+            self.send(node, &Message::Gossip(gossip));
+        }
+    }
+
+    /// Grants that were just made go out at once, with what else there is to tell.
+    pub(super) fn spread_grants(&mut self, node: NodeId, now: Nanos) {
+        let waits = |peer: &super::Peer| !peer.outbox.is_empty() && peer.granted_at.is_none();
+        if self.peers.get(&node).is_some_and(waits)
+            && let Some(gossip) = self.gossip_for(node, now)
+        {
+            self.send(node, &Message::Gossip(gossip));
+        }
+    }
+
+    /// Rows out of turn: they say nothing of the rows between.
+    pub(super) fn spread_urgent(&mut self, node: NodeId, rows: &[Row], now: Nanos) {
+        if rows.is_empty() || !self.may_urge(node) {
+            return;
+        }
+        for rows in rows.chunks(ROWS_PER_DATAGRAM) {
+            let gossip = Gossip {
+                rows: rows.to_vec(),
+                grants: self.grants_for(node, now),
+                urgent: true,
+                ..self.acknowledgement(node)
+            };
+            self.send(node, &Message::Gossip(gossip));
+        }
+    }
+
+    /// The next message to a peer, if there is anything to say.
+    fn gossip_for(&mut self, node: NodeId, now: Nanos) -> Option<Gossip> {
+        let grants = self.grants_for(node, now);
+        let base = self.acknowledgement(node);
+        let peer = self.peers.get_mut(&node)?;
+        let batch = peer.progress.next_batch(&self.journal, ROWS_PER_DATAGRAM);
+        if batch.is_none() && grants.is_empty() && !peer.owed {
+            return None;
+        }
+        peer.owed = false;
+        let Some(batch) = batch else {
+            return Some(Gossip { grants, ..base });
+        };
+        peer.progress.sent(&batch, now);
+        let (after, upto) = (batch.after, batch.upto);
+        Some(Gossip {
+            after,
+            upto,
+            rows: batch.rows,
+            grants,
+            ..base
+        })
+    }
+
+    fn acknowledgement(&self, node: NodeId) -> Gossip {
+        Gossip {
+            view: self.ledger.adopted_id().unwrap_or_default(),
+            applied: self.applied.of(node),
+            digest: self.digest.get(&node),
+            ..Gossip::default()
+        }
+    }
+
+    /// Grants to a peer that were not sent yet, or long enough ago.
+    fn grants_for(&mut self, node: NodeId, now: Nanos) -> Vec<Grant> {
+        let patience_ns = self.config.ticks_ns(GRANTS_RETRY_TICKS);
+        let Some(peer) = self.peers.get_mut(&node) else {
+            return Vec::new();
+        };
+        let rests = |at: Nanos| now.0.saturating_sub(at.0) < patience_ns;
+        if peer.outbox.is_empty() || peer.granted_at.is_some_and(rests) {
+            return Vec::new();
+        }
+        peer.granted_at = Some(now);
+        peer.outbox
+            .pending()
+            .take(GRANTS_PER_MESSAGE_MAX)
+            .copied()
+            .collect()
+    }
+
+    /// A peer's rows, grants and acknowledgements.
+    pub(super) fn handle_gossip(&mut self, now: Nanos, from: NodeId, gossip: Gossip) {
+        let Gossip {
+            view,
+            applied,
+            digest,
+            after,
+            upto,
+            rows,
+            grants,
+            urgent,
+        } = gossip;
+        let owes = upto > 0 || !grants.is_empty();
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.progress.acknowledged(digest);
+            peer.owed |= owes;
+        }
+        self.take_grants(now, from, view, applied, &grants);
+        let keys: Vec<KeyId> = rows.iter().map(|row| row.key).collect();
+        for row in rows {
+            self.hear(from, row, now);
+        }
+        let seen = self.digest.get(&from);
+        if after <= seen && upto > seen {
+            self.digest.apply(Dot::new(from, upto));
+        }
+        if urgent {
+            self.answer_want(&keys, now);
+            self.spread_grants(from, now);
+        }
+        self.look_at_gatherings(now, from);
+    }
+
+    /// Applies a peer's grants, exactly once and in order; only those of the view that both have
+    /// adopted. One for which there is no room is not applied, and so not acknowledged.
+    fn take_grants(
+        &mut self,
+        now: Nanos,
+        from: NodeId,
+        view: ViewId,
+        applied: u64,
+        grants: &[Grant],
+    ) {
+        let adopted = self.ledger.adopted();
+        if !adopted.is_some_and(|adopted| adopted.id == view && adopted.has(from)) {
+            return;
+        }
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.outbox.acknowledge(applied);
+        }
+        for grant in grants {
+            if self.applied.is_next(from, grant.number) && !self.apply(now, from, grant) {
+                self.counters.grants_deferred += 1;
+                return;
+            }
+        }
+    }
+
+    fn apply(&mut self, now: Nanos, from: NodeId, grant: &Grant) -> bool {
+        let Some(limit) = self.table.index_of(grant.limit) else {
+            return false;
+        };
+        let applied = self.table.with_entry(limit, grant.key, now, |entry, _| {
+            entry.drain(&self.table.policy(limit).pace, now);
+            entry.account.apply(grant.parcel());
+        });
+        if applied.is_some() {
+            self.applied.advance(from);
+            self.active.insert(grant.key);
+            self.counters.grants_applied += 1;
+        }
+        applied.is_some()
+    }
+}

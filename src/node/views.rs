@@ -1,0 +1,488 @@
+//! Views: reports, proposals, openings, and new lives.
+
+use crate::units::{Nanos, NodeId, Share};
+use crate::view::{
+    self, Adoption, Candidate, Group, Opening, OpeningChunk, Report, View, ViewId, propose,
+};
+use crate::wire::Message;
+use rand::RngExt;
+
+use super::{Event, EvictAfter, Node, Output};
+
+/// A node says where it stands at least this often, in ticks.
+const REPORT_TICKS: u32 = 50;
+
+/// While a view change is under way it says so this often, in ticks: what it lacks is sent again.
+const REPORT_CHANGING_TICKS: u32 = 3;
+
+/// A proposal that was not completed for so many ticks is tried again, after as many more at most.
+const PROPOSAL_TICKS: u32 = 10;
+
+/// A change waits so many ticks for others that come at the same time.
+const GATHER_TICKS: u32 = 2;
+
+/// A majority waits so long for the rest before it founds.
+const FOUNDING_GRACE_TICKS: u32 = 10;
+
+/// How a view change is coming along.
+#[derive(Debug)]
+pub(super) struct Change {
+    reported_at: Nanos,
+    /// The report that stands, and was told to those whose `reported` is its number.
+    report: Option<Report>,
+    /// When a change was first found to be needed.
+    needed_since: Option<Nanos>,
+    /// No proposal before this.
+    rest_until: Nanos,
+    /// Since when enough nodes to found are there.
+    founders_since: Option<Nanos>,
+    left: bool,
+}
+
+impl Change {
+    pub(super) fn new(now: Nanos) -> Self {
+        Self {
+            reported_at: now,
+            report: None,
+            needed_since: None,
+            rest_until: now,
+            founders_since: None,
+            left: false,
+        }
+    }
+}
+
+impl Node {
+    /// Leaves: hands over all it holds, debts too. [`Event::Left`] tells when the others know.
+    pub fn leave(&mut self, now: Nanos) {
+        self.ledger.leave();
+        self.report_to_all(now);
+        self.see_off();
+    }
+
+    /// An operator's word that a node is gone for good: it is evicted without waiting.
+    pub fn forget(&mut self, now: Nanos, node: NodeId) {
+        self.peers.entry(node).or_default().gone = true;
+        self.views.needed_since.get_or_insert(now);
+    }
+
+    pub(super) fn tick_views(&mut self, now: Nanos) {
+        self.report_in_time(now);
+        self.complete(now);
+        self.see_off();
+        if self.views.rest_until > now || self.views.left {
+            return;
+        }
+        let Some(view) = self.due_view(now) else {
+            return;
+        };
+        let rest = PROPOSAL_TICKS + self.rng.random_range(0..PROPOSAL_TICKS);
+        self.views.rest_until = Nanos(now.0 + self.config.ticks_ns(rest));
+        if self.adopt(now, &view) == Adoption::Adopted {
+            self.propose_to_all(&view);
+        }
+    }
+
+    // --- Reports ---
+
+    /// Tells a peer where this node stands, if it has not heard it.
+    pub(super) fn send_report(&mut self, node: NodeId) {
+        if self.views.report.is_none() {
+            self.views.report = Some(self.ledger.report());
+        }
+        let Some(report) = self.views.report.clone() else {
+            return;
+        };
+        let Some(peer) = self.peers.get_mut(&node) else {
+            return;
+        };
+        if peer.reported < report.number {
+            peer.reported = report.number;
+            self.send(node, &Message::Report(report));
+        }
+    }
+
+    fn report_to_all(&mut self, now: Nanos) {
+        self.views.report = Some(self.ledger.report());
+        self.views.reported_at = now;
+        for node in self.connected() {
+            self.send_report(node);
+        }
+    }
+
+    fn report_in_time(&mut self, now: Nanos) {
+        let changing = self.ledger.is_changing() || self.ledger.adopted().is_none();
+        let ticks = if changing {
+            REPORT_CHANGING_TICKS
+        } else {
+            REPORT_TICKS
+        };
+        if now.0.saturating_sub(self.views.reported_at.0) >= self.config.ticks_ns(ticks) {
+            self.report_to_all(now);
+        }
+    }
+
+    pub(super) fn handle_report(&mut self, now: Nanos, from: NodeId, report: Report) {
+        for former in &report.former {
+            if *former != self.id {
+                self.peers.entry(*former).or_default().gone = true;
+            }
+        }
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return;
+        };
+        if peer
+            .report
+            .as_ref()
+            .is_some_and(|old| old.number >= report.number)
+        {
+            return;
+        }
+        peer.report = Some(report.clone());
+        if self.must_yield(from, &report) {
+            self.be_reborn(now);
+            return;
+        }
+        self.help(from, &report);
+        self.see_off();
+    }
+
+    /// Sends a peer the view that it has not adopted, or the openings that it lacks.
+    fn help(&mut self, node: NodeId, report: &Report) {
+        let Some(view) = self.ledger.adopted().filter(|view| view.has(node)).cloned() else {
+            return;
+        };
+        if report
+            .adopted
+            .is_none_or(|adopted| adopted.number < view.id.number)
+        {
+            self.send(node, &Message::Propose(view));
+        } else if report.adopted == Some(view.id) {
+            for member in &report.lacks {
+                self.send_opening(node, *member);
+            }
+        }
+    }
+
+    fn send_opening(&mut self, to: NodeId, member: NodeId) {
+        let Some(opening) = self.ledger.opening(member) else {
+            return;
+        };
+        let chunks: Vec<_> = opening.chunks().cloned().map(Message::Opening).collect();
+        for chunk in chunks {
+            self.send(to, &chunk);
+        }
+    }
+
+    /// Whether the peer's group has gone on without this node and is the larger.
+    fn must_yield(&self, from: NodeId, report: &Report) -> bool {
+        let (Some(own), Some(theirs)) = (self.ledger.adopted_id(), report.adopted) else {
+            return false;
+        };
+        let known = self.ledger.known();
+        if self.ledger.weight().is_none() || report.known.is_empty() || known.is_empty() {
+            return false;
+        }
+        let own = Group {
+            node: self.id,
+            adopted: own,
+            known: &known,
+        };
+        let theirs = Group {
+            node: from,
+            adopted: theirs,
+            known: &report.known,
+        };
+        own.is_left_out_by(&theirs) && own.yields_to(&theirs)
+    }
+
+    // --- Proposals ---
+
+    /// The view that this node should propose now, if any.
+    fn due_view(&mut self, now: Nanos) -> Option<View> {
+        if self.ledger.adopted().is_none() {
+            return self.founding_view(now);
+        }
+        let known = self.ledger.known();
+        let candidates = self.candidates(&known);
+        let leads = candidates.iter().find(|c| known.contains(&c.node))?.node == self.id;
+        let evicted = self.evictable(now, &known, &candidates);
+        if !leads || !self.needs_change(now, &candidates, &evicted) {
+            self.views.needed_since = None;
+            return None;
+        }
+        let since = *self.views.needed_since.get_or_insert(now);
+        if now.0.saturating_sub(since.0) < self.config.ticks_ns(GATHER_TICKS) {
+            return None;
+        }
+        propose(self.id, &self.candidates(&known), &evicted)
+    }
+
+    /// Everybody who could be counted, by id: this node, and connected peers who share a view with
+    /// it or have none.
+    fn candidates(&self, known: &[NodeId]) -> Vec<Candidate<'_>> {
+        let own = self.views.report.iter().map(|report| Candidate {
+            node: self.id,
+            report,
+        });
+        let peers = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.connected && !peer.gone);
+        let peers = peers.filter_map(|(node, peer)| {
+            let report = peer.report.as_ref()?;
+            let new = report.known.is_empty() && !report.leaving;
+            let akin = report.known.iter().any(|other| known.contains(other));
+            let counts = known.contains(node) || new || (akin && !report.leaving);
+            counts.then_some(Candidate {
+                node: *node,
+                report,
+            })
+        });
+        let mut all: Vec<_> = own.chain(peers).collect();
+        all.sort_unstable_by_key(|candidate| candidate.node);
+        all
+    }
+
+    /// Whom a view may leave out: members who were silent for long enough, or are gone for good.
+    fn evictable(&self, now: Nanos, known: &[NodeId], candidates: &[Candidate<'_>]) -> Vec<NodeId> {
+        let theirs = candidates
+            .iter()
+            .flat_map(|candidate| &candidate.report.known);
+        let mut all: Vec<NodeId> = known.iter().chain(theirs).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        let counted = |node: &NodeId| candidates.iter().any(|c| c.node == *node);
+        all.retain(|node| !counted(node) && self.is_silent(now, *node));
+        all
+    }
+
+    fn is_silent(&self, now: Nanos, node: NodeId) -> bool {
+        let Some(peer) = self.peers.get(&node) else {
+            // Never heard of but by others: silent since this node came to life.
+            return self.is_too_long(now.0.saturating_sub(self.started_at.0));
+        };
+        let since = peer.heard_at.unwrap_or(self.started_at);
+        let unreachable = !peer.connected && !peer.reachable;
+        peer.gone || (unreachable && self.is_too_long(now.0.saturating_sub(since.0)))
+    }
+
+    fn is_too_long(&self, silent_ns: u64) -> bool {
+        match self.config.evict_after {
+            EvictAfter::Never => false,
+            EvictAfter::After(after) => u128::from(silent_ns) >= after.as_nanos(),
+        }
+    }
+
+    fn needs_change(&self, now: Nanos, candidates: &[Candidate<'_>], evicted: &[NodeId]) -> bool {
+        let Some(view) = self.ledger.complete() else {
+            // The one under way did not complete before its rest was over.
+            return self.views.rest_until <= now;
+        };
+        let holds = |node| {
+            view.member(node)
+                .is_some_and(|member| !member.after.is_none())
+        };
+        let news = |c: &Candidate<'_>| c.report.leaving == holds(c.node);
+        candidates.iter().any(news) || !evicted.is_empty()
+    }
+
+    fn propose_to_all(&mut self, view: &View) {
+        for member in &view.members {
+            if member.node != self.id {
+                self.send(member.node, &Message::Propose(view.clone()));
+            }
+        }
+    }
+
+    /// The first view of a cluster, if this node is the one to propose it.
+    fn founding_view(&mut self, now: Nanos) -> Option<View> {
+        let peers = self.peers.values().filter(|peer| peer.connected);
+        if peers
+            .filter_map(|peer| peer.report.as_ref())
+            .any(|report| report.adopted.is_some())
+        {
+            return None;
+        }
+        let founding = self.config.founding;
+        let candidates = self.candidates(&[]);
+        let count = candidates.len();
+        let first = candidates.first()?.node == self.id;
+        let complete = count >= founding.expected.max(1);
+        // Two majorities share a member, unless one of them restarted and has forgotten the other:
+        // that is a second group, and so only where groups are allowed.
+        let majority =
+            2 * count > founding.expected && self.config.evict_after != EvictAfter::Never;
+        let grace_ns = self.config.ticks_ns(FOUNDING_GRACE_TICKS);
+        if !(complete || majority || founding.bootstrap) {
+            self.views.founders_since = None;
+            return None;
+        }
+        let since = *self.views.founders_since.get_or_insert(now);
+        let waited = now.0.saturating_sub(since.0) >= grace_ns;
+        let due = founding.bootstrap || (first && (complete || waited));
+        if due {
+            propose(self.id, &self.candidates(&[]), &[])
+        } else {
+            None
+        }
+    }
+
+    // --- Adoption, opening, completion ---
+
+    pub(super) fn handle_proposal(&mut self, now: Nanos, from: NodeId, view: &View) {
+        match self.adopt(now, view) {
+            Adoption::Adopted | Adoption::Known => {}
+            refused => {
+                tracing::debug!(?refused, view = view.id.number, "view not adopted");
+                self.report_to_all(now);
+                if let Some(peer) = self.peers.get_mut(&from) {
+                    peer.reported = 0;
+                }
+                self.send_report(from);
+            }
+        }
+    }
+
+    /// Adopts a view: lowers what is held, and only then opens.
+    fn adopt(&mut self, now: Nanos, view: &View) -> Adoption {
+        let evicted = view.evicted.iter().copied();
+        let living: Vec<_> = evicted.filter(|node| self.is_living(now, *node)).collect();
+        let adoption = self.ledger.adopt(view, |node| living.contains(&node));
+        if adoption != Adoption::Adopted {
+            return adoption;
+        }
+        // Grants of older views are void from here on; what they carried is missing in the openings.
+        for peer in self.peers.values_mut() {
+            peer.outbox.clear();
+            peer.granted_at = None;
+        }
+        self.applied = crate::share::AppliedClock::default();
+        self.table.lower(
+            self.ledger.weight(),
+            self.overdraft_of(self.ledger.weight()),
+        );
+        let leaves = view.member(self.id).is_some_and(|own| own.after.is_none());
+        let listed = if leaves {
+            self.table.close(now)
+        } else {
+            self.table.cut(now)
+        };
+        self.ledger.open(Opening::of(view.id, self.id, &listed));
+        self.abandon_gatherings(now);
+        let members: Vec<_> = view.nodes().filter(|node| *node != self.id).collect();
+        for member in members {
+            self.send_opening(member, self.id);
+        }
+        self.report_to_all(now);
+        self.complete(now);
+        adoption
+    }
+
+    /// Whether this node hears a member, or heard it until short ago: half the time that makes a
+    /// member evictable, as clocks and losses differ.
+    fn is_living(&self, now: Nanos, node: NodeId) -> bool {
+        let Some(peer) = self.peers.get(&node) else {
+            return false;
+        };
+        let silent_ns = peer.silent_ns(now).saturating_mul(2);
+        !peer.gone && (peer.connected || !self.is_too_long(silent_ns))
+    }
+
+    pub(super) fn handle_opening(&mut self, now: Nanos, chunk: OpeningChunk) {
+        if self.ledger.add_chunk(chunk) {
+            self.complete(now);
+        }
+    }
+
+    /// Completes the adopted view if nothing is lacking and there is room for what it brings.
+    fn complete(&mut self, now: Nanos) {
+        let Some((view, openings)) = self.ledger.ready() else {
+            return;
+        };
+        let policies = self.table.policies();
+        let settlement = view::settle(self.id, view, openings, policies, self.config.overshoot);
+        if !self.table.has_room_for(&settlement, now) {
+            return;
+        }
+        let (id, evicted): (ViewId, _) = (view.id, view.evicted.clone());
+        self.table.install(&settlement, now);
+        self.active.extend(self.table.contended_keys());
+        self.ledger.finish();
+        self.counters.views_completed += 1;
+        self.counters.members_evicted += evicted.len() as u64;
+        self.views.needed_since = None;
+        self.views.rest_until = now;
+        if !self.ledger.weight().is_none() {
+            self.outputs
+                .push_back(Output::Event(Event::ViewComplete(id)));
+        }
+        self.report_to_all(now);
+        self.see_off();
+    }
+
+    /// A leaver is gone when it holds nothing and every other member has completed the view that
+    /// says so; or when there is nobody to hand anything to.
+    fn see_off(&mut self) {
+        if !self.ledger.is_leaving() || self.views.left {
+            return;
+        }
+        let alone = self.ledger.known().iter().all(|node| *node == self.id);
+        let told = self.ledger.has_left() && self.all_have_followed();
+        if alone && self.ledger.weight() == Share::WHOLE || self.ledger.adopted().is_none() || told
+        {
+            self.views.left = true;
+            self.outputs.push_back(Output::Event(Event::Left));
+        }
+    }
+
+    fn all_have_followed(&self) -> bool {
+        let Some(view) = self.ledger.complete() else {
+            return true;
+        };
+        view.nodes().filter(|node| *node != self.id).all(|node| {
+            let report = self.peers.get(&node).and_then(|peer| peer.report.as_ref());
+            report.is_some_and(|report| {
+                let newer = report.adopted > Some(view.id);
+                newer || (report.adopted == Some(view.id) && report.complete)
+            })
+        })
+    }
+
+    /// Ends this life, in which others no longer count with it, and begins a new one.
+    fn be_reborn(&mut self, now: Nanos) {
+        let (old, new) = (self.id, NodeId(self.rng.random()));
+        self.id = new;
+        self.table.clear(new);
+        self.ledger.be_reborn(new);
+        let own = crate::membership::Peer {
+            node: new,
+            address: self.address,
+        };
+        let config = self.config.membership.clone();
+        self.membership = crate::membership::Membership::new(own, config, self.rng.random());
+        self.active.clear();
+        self.journal = crate::gossip::Journal::default();
+        self.digest = crdts::VClock::new();
+        self.applied = crate::share::AppliedClock::default();
+        self.holding = super::hold::Holding::default();
+        self.views = Change::new(now);
+        self.started_at = now;
+        // Connections belong to the old life: the driver makes new ones.
+        for peer in self.peers.values_mut() {
+            let (address, report) = (peer.address, peer.report.take());
+            let (heard_at, gone) = (peer.heard_at, peer.gone);
+            *peer = super::Peer {
+                address,
+                report,
+                heard_at,
+                gone,
+                ..super::Peer::default()
+            };
+        }
+        self.counters.rebirths += 1;
+        self.outputs
+            .push_back(Output::Event(Event::Reborn { old, new }));
+        self.forget_questions(now);
+    }
+}
