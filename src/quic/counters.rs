@@ -62,6 +62,8 @@ counters! {
     peers_up,
     /// Peers that went down.
     peers_down,
+    /// Connections to peers that were up already: calls that crossed, or a peer that called again.
+    further_connections,
     /// Messages handed over to be sent as datagrams.
     datagrams_sent,
     /// Messages handed over to be sent on streams.

@@ -19,7 +19,7 @@ use super::hello::{HELLO_BYTES_MAX, Hello};
 use super::identity::{SERVER_NAME, node_of_leaf};
 use super::link::{self, Link, LinkParts};
 use super::registry::Note;
-use super::shared::{Life, Shared};
+use super::shared::{Life, Other, Shared};
 use crate::units::NodeId;
 
 /// How long a refused caller may take to read why, and close by itself.
@@ -59,9 +59,9 @@ struct Authenticated {
 }
 
 /// Calls `address`, greets whoever answers, and runs the connection.
-pub(super) async fn call(shared: &Arc<Shared>, address: SocketAddr) -> Outcome {
+pub(super) async fn call(shared: Arc<Shared>, address: SocketAddr) -> Outcome {
     count(&shared.counters.attempts);
-    let outcome = try_call(shared, address).await;
+    let outcome = try_call(&shared, address).await;
     if outcome.is_none() {
         count(&shared.counters.attempts_failed);
     }
@@ -83,7 +83,7 @@ async fn try_call(shared: &Arc<Shared>, address: SocketAddr) -> Option<Outcome> 
             greet(shared, peer).await
         }
         Err(error) => {
-            lost(shared, address, None, &error).await;
+            lost(shared, Other::Answered(address), &error).await;
             None
         }
     }
@@ -156,7 +156,7 @@ async fn answer(shared: &Arc<Shared>, incoming: Incoming) -> Option<Outcome> {
             welcome(shared, peer).await
         }
         Err(error) => {
-            lost(shared, address, None, &error).await;
+            lost(shared, Other::Called(address), &error).await;
             None
         }
     }
@@ -238,7 +238,7 @@ async fn authenticated(
     };
     close(&connection, why.code());
     let address = canonical(connection.remote_address());
-    shared.refuse(address, None, why).await;
+    shared.refuse(Other::Called(address), why).await;
     None
 }
 
@@ -268,7 +268,7 @@ async fn read_hello(shared: &Shared, peer: &Authenticated) -> Option<Hello> {
     };
     match read {
         Ok(hello) => return Some(hello),
-        Err(Unread::Lost(error)) => lost(shared, address, Some(peer.node), &error).await,
+        Err(Unread::Lost(error)) => lost(shared, Other::Member(address, peer.node), &error).await,
         Err(Unread::Bad(why)) => refuse(shared, peer, why).await,
     }
     None
@@ -301,18 +301,26 @@ async fn turn_away(shared: &Shared, peer: &Authenticated, why: Refusal) {
 }
 
 async fn refuse(shared: &Shared, peer: &Authenticated, why: Refusal) {
-    let mut reason = why.to_string();
-    reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+    let reason = shortened(&why.to_string());
     peer.connection.close(why.code().wire(), reason.as_bytes());
     let address = canonical(peer.connection.remote_address());
-    shared.refuse(address, Some(peer.node), why).await;
+    shared.refuse(Other::Member(address, peer.node), why).await;
+}
+
+fn shortened(reason: &str) -> String {
+    let mut bytes = 0;
+    let fits = |character: &char| {
+        bytes += character.len_utf8();
+        bytes <= REASON_BYTES_MAX
+    };
+    reason.chars().take_while(fits).collect()
 }
 
 /// Reports a connection that ended before it stood, if the reason is a refusal.
-async fn lost(shared: &Shared, address: SocketAddr, node: Option<NodeId>, error: &ConnectionError) {
-    tracing::debug!(%address, %error, "no connection");
+async fn lost(shared: &Shared, other: Other, error: &ConnectionError) {
+    tracing::debug!(?other, %error, "no connection");
     if let Some(why) = refusal(error) {
-        shared.refuse(address, node, why).await;
+        shared.refuse(other, why).await;
     }
 }
 

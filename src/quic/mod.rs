@@ -136,9 +136,9 @@ impl Transport {
 
     /// Keeps trying to be connected to `target`, until it is no longer wanted.
     ///
-    /// Wanting twice is wanting once. A seed that turns out to be this node is left alone. A peer
-    /// whose address is answered by another node is connected to that one, and still called, about
-    /// once a second, until it is unwanted: unwant it when it is known to be gone.
+    /// Wanting twice is wanting once. A seed that turns out to be this node is left alone. If
+    /// another node answers at a peer's address, that one is connected, and the address is called
+    /// again every ten seconds until the peer is unwanted: unwant it when it is known to be gone.
     pub fn want(&self, target: Target) {
         self.0.targets.want(&self.0.shared, target);
     }

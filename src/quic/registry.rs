@@ -111,6 +111,7 @@ impl Registry {
             self.up(&link).await;
             return Ok(());
         };
+        count(&self.shared.counters.further_connections);
         // Two calls can cross within the time one may take, on either side.
         let crossed = current.since.elapsed() < 2 * self.shared.config.timings.attempt;
         let me = link.life.hello.node;

@@ -55,6 +55,17 @@ impl Life {
     }
 }
 
+/// Whom a refusal is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Other {
+    /// Somebody with a good certificate.
+    Member(SocketAddr, NodeId),
+    /// Somebody who answered there.
+    Answered(SocketAddr),
+    /// Somebody who called from there.
+    Called(SocketAddr),
+}
+
 /// What wakes those that keep targets connected.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wake {
@@ -149,20 +160,24 @@ impl Shared {
     }
 
     /// Counts a refusal, and tells people and driver if it is new.
-    pub(super) async fn refuse(&self, address: SocketAddr, node: Option<NodeId>, why: Refusal) {
+    pub(super) async fn refuse(&self, other: Other, why: Refusal) {
         match why {
             Refusal::ByPeer { .. } => count(&self.counters.refused_by_peer),
             _ => self.counters.refused(why.code()),
         }
-        // Strangers have any number of ports; members have one.
-        let port = node.map_or(0, |_| address.port());
+        let (address, node, port) = match other {
+            Other::Member(address, node) => (address, Some(node), address.port()),
+            Other::Answered(address) => (address, None, address.port()),
+            // Strangers call from any number of ports.
+            Other::Called(address) => (address, None, 0),
+        };
         if !self.is_new_refusal((address.ip(), port, why.code())) {
             return;
         }
         let peer = node.map(tracing::field::display);
         warn!(%address, peer, why = %why, "refused");
-        self.emit(TransportEvent::Refused { address, node, why })
-            .await;
+        let refused = TransportEvent::Refused { address, node, why };
+        self.emit(refused).await;
     }
 
     fn is_new_refusal(&self, refusal: (IpAddr, u16, CloseCode)) -> bool {
@@ -176,7 +191,9 @@ impl Shared {
     /// A peer came up: if it is refused again, that is news.
     pub(super) fn forget_refusals(&self, address: SocketAddr) {
         let (ip, port) = (address.ip(), address.port());
-        let other = |refusal: &(IpAddr, u16, CloseCode)| (refusal.0, refusal.1) != (ip, port);
+        let other = |refusal: &(IpAddr, u16, CloseCode)| {
+            refusal.0 != ip || (refusal.1 != port && refusal.1 != 0)
+        };
         self.refusals.lock().retain(other);
     }
 

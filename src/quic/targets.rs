@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::address::canonical;
 use super::event::Target;
@@ -26,6 +26,9 @@ const HEAD_START: Duration = Duration::from_millis(100);
 
 /// Longest wait before trying again at once: many nodes may be told at the same moment.
 const RETRY_JITTER: Duration = Duration::from_millis(20);
+
+/// Pause after somebody else answered where a node was wanted.
+const STRANGER_PAUSE: Duration = Duration::from_secs(10);
 
 /// All addresses to keep connected.
 pub(super) struct Targets {
@@ -46,11 +49,12 @@ struct Wants {
 }
 
 impl Wants {
-    fn change(&mut self, target: Target, wanted: bool) {
+    /// Says whether anything changed.
+    fn change(&mut self, target: Target, wanted: bool) -> bool {
         match target {
-            Target::Seed(_) => self.seed = wanted,
-            Target::Peer { node, .. } if wanted => drop(self.nodes.insert(node)),
-            Target::Peer { node, .. } => drop(self.nodes.remove(&node)),
+            Target::Seed(_) => std::mem::replace(&mut self.seed, wanted) != wanted,
+            Target::Peer { node, .. } if wanted => self.nodes.insert(node),
+            Target::Peer { node, .. } => self.nodes.remove(&node),
         }
     }
 
@@ -73,25 +77,38 @@ impl Targets {
 
     pub(super) fn want(&self, shared: &Arc<Shared>, target: Target) {
         let address = address(target);
-        match self.kept.entry(address) {
-            Entry::Occupied(kept) => kept.get().wants.lock().change(target, true),
-            Entry::Vacant(place) => {
-                let wants = Arc::new(Mutex::new(Wants::default()));
-                wants.lock().change(target, true);
-                let keeper = Keeper::new(Arc::clone(shared), address, Arc::clone(&wants));
-                let task = self.runtime.spawn(keeper.run()).abort_handle();
-                place.insert(Kept { wants, task });
-            }
+        let mut kept = self.kept.entry(address).or_insert_with(|| {
+            let wants = Arc::default();
+            let task = self.keep(shared, address, &wants);
+            Kept { wants, task }
+        });
+        let changed = kept.wants.lock().change(target, true);
+        if changed {
+            // A fresh start: whoever is wanted now is not to wait for a former pause's end.
+            kept.task.abort();
+            kept.task = self.keep(shared, address, &kept.wants);
         }
-        shared.changed();
+    }
+
+    fn keep(
+        &self,
+        shared: &Arc<Shared>,
+        address: SocketAddr,
+        wants: &Arc<Mutex<Wants>>,
+    ) -> AbortHandle {
+        let keeper = Keeper::new(Arc::clone(shared), address, Arc::clone(wants));
+        self.runtime.spawn(keeper.run()).abort_handle()
     }
 
     pub(super) fn unwant(&self, target: Target) {
         let Entry::Occupied(kept) = self.kept.entry(address(target)) else {
             return;
         };
-        kept.get().wants.lock().change(target, false);
-        if kept.get().wants.lock().is_empty() {
+        let mut wants = kept.get().wants.lock();
+        wants.change(target, false);
+        let unwanted = wants.is_empty();
+        drop(wants);
+        if unwanted {
             kept.remove().task.abort();
         }
     }
@@ -131,13 +148,42 @@ impl Keeper {
                 return;
             }
             let started = Instant::now();
-            match handshake::call(&self.shared, self.address).await {
-                Outcome::Known(node) => self.answers = Some(node),
-                Outcome::Myself => self.is_myself = true,
-                Outcome::Failed => {}
+            let outcome = self.call().await;
+            let pause = self.pauses.next();
+            self.pause(started + pause, &mut wake).await;
+            if let Outcome::Known(node) = outcome {
+                self.endure(node, &mut wake).await;
             }
-            self.pause(started, &mut wake).await;
         }
+    }
+
+    async fn call(&mut self) -> Outcome {
+        // In a task of its own, which outlives this one: a connection that was adopted must run.
+        let call = handshake::call(Arc::clone(&self.shared), self.address);
+        let outcome = tokio::spawn(call).await.unwrap_or(Outcome::Failed);
+        match outcome {
+            Outcome::Known(node) => self.answers = Some(node),
+            Outcome::Myself => self.is_myself = true,
+            Outcome::Failed => {}
+        }
+        outcome
+    }
+
+    /// If `node` answers in place of those wanted here, calling soon again is of no use.
+    async fn endure(&self, node: NodeId, wake: &mut watch::Receiver<Wake>) {
+        if !self.is_stranger(node) {
+            return;
+        }
+        let retries = wake.borrow_and_update().retries;
+        let ended = wake
+            .wait_for(|wake| wake.retries != retries || wake.stopping || !self.shared.is_up(node));
+        drop(timeout(STRANGER_PAUSE, ended).await);
+    }
+
+    /// Whether `node` answered in place of those wanted here: lives that have ended, most likely.
+    fn is_stranger(&self, node: NodeId) -> bool {
+        let wants = self.wants.lock();
+        !wants.nodes.is_empty() && !wants.nodes.contains(&node)
     }
 
     /// Waits until somebody wanted here is not connected.
@@ -179,16 +225,11 @@ impl Keeper {
         Some(missing.all(|node| me < *node))
     }
 
-    /// Waits for the rest of the pause, which counts from the last call's start, unless told to
-    /// try at once.
-    async fn pause(&mut self, started: Instant, wake: &mut watch::Receiver<Wake>) {
+    /// Waits for the pause's end, unless told to try at once.
+    async fn pause(&mut self, until: Instant, wake: &mut watch::Receiver<Wake>) {
         let retries = wake.borrow_and_update().retries;
-        let until = started + self.pauses.next();
-        let told = timeout_at(
-            until,
-            wake.wait_for(|wake| wake.retries != retries || wake.stopping),
-        );
-        if told.await.is_ok() {
+        let told = wake.wait_for(|wake| wake.retries != retries || wake.stopping);
+        if timeout_at(until, told).await.is_ok() {
             self.pauses.reset();
             sleep(self.pauses.jitter(RETRY_JITTER)).await;
         }
@@ -264,11 +305,10 @@ mod tests {
             },
         );
         let mut wants = Wants::default();
-        wants.change(seed, true);
-        wants.change(peer, true);
-        wants.change(seed, false);
-        assert!(!wants.is_empty());
-        wants.change(peer, false);
+        assert!(wants.change(seed, true) && wants.change(peer, true));
+        assert!(!wants.change(seed, true) && !wants.change(peer, true));
+        assert!(wants.change(seed, false) && !wants.is_empty());
+        assert!(wants.change(peer, false));
         assert!(wants.is_empty());
     }
 }

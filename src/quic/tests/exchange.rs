@@ -59,29 +59,52 @@ async fn what_cannot_be_sent_is_dropped_and_counted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_cross_end_as_one_connection_and_nobody_flaps() {
-    for round in 0..8 {
-        let (mut one, mut two) = (start(config(1)).await, start(config(2)).await);
-        // Seeds give no head start, so these do cross.
-        one.transport.want(two.seed());
-        two.transport.want(one.seed());
-        one.up(2).await;
-        two.up(1).await;
-        for _ in 0..20 {
-            one.transport
-                .send(two.id(), Bytes::from_static(b"x"), Channel::Stream);
-            two.transport
-                .send(one.id(), Bytes::from_static(b"y"), Channel::Stream);
-            sleep(Duration::from_millis(50)).await;
-        }
-        let open = |node: &Node| node.transport.0.shared.endpoint.open_connections();
-        assert_eq!((open(&one), open(&two)), (1, 1), "round {round}");
-        assert_eq!(one.counters().streams_received, 20);
-        assert_eq!(two.counters().streams_received, 20);
-        let link = one.transport.0.shared.link(two.id()).expect("still up");
-        let same = two.transport.0.shared.link(one.id()).expect("still up");
-        assert_eq!(link.opened_by, same.opened_by);
-        assert!(one.lifecycle().is_empty() && two.lifecycle().is_empty());
+    let mut rounds = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        rounds.spawn(cross());
     }
+    let crossed = rounds
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|crossed| *crossed)
+        .count();
+    println!("the calls crossed in {crossed} of 8 rounds");
+}
+
+/// Two nodes call one another at the same moment; says whether the calls did cross.
+async fn cross() -> bool {
+    const SENT: u64 = 80;
+    let (mut one, mut two) = (start(config(1)).await, start(config(2)).await);
+    // Seeds give no head start.
+    one.transport.want(two.seed());
+    two.transport.want(one.seed());
+    one.up(2).await;
+    two.up(1).await;
+    // For longer than a loser is read by the side that waits for the other to close it.
+    for _ in 0..SENT {
+        assert!(
+            one.transport
+                .send(two.id(), Bytes::from_static(b"x"), Channel::Stream)
+        );
+        assert!(
+            two.transport
+                .send(one.id(), Bytes::from_static(b"y"), Channel::Stream)
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+    let open = |node: &Node| node.transport.0.shared.endpoint.open_connections();
+    assert_eq!((open(&one), open(&two)), (1, 1));
+    let received = (
+        one.counters().streams_received,
+        two.counters().streams_received,
+    );
+    assert_eq!(received, (SENT, SENT));
+    let link = one.transport.0.shared.link(two.id()).expect("still up");
+    let same = two.transport.0.shared.link(one.id()).expect("still up");
+    assert_eq!(link.opened_by, same.opened_by);
+    assert_eq!((one.lifecycle(), two.lifecycle()), (vec![], vec![]));
+    one.counters().further_connections + two.counters().further_connections > 0
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,6 +114,24 @@ async fn a_node_that_calls_itself_says_nothing_and_stops() {
     sleep(Duration::from_millis(700)).await;
     assert_eq!(one.counters().attempts, 1);
     assert!(one.lifecycle().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_at_a_peers_address_is_connected_and_not_called_often() {
+    let (mut one, mut two) = (start(config(1)).await, start(config(2)).await);
+    let address = two.transport.local_address();
+    let node = NodeId(77);
+    one.transport.want(Target::Peer { node, address });
+    one.up(2).await;
+    two.up(1).await;
+    sleep(Duration::from_secs(2)).await;
+    assert!(one.counters().attempts <= 2, "{:?}", one.counters());
+    // But at once if the stranger becomes wanted, and goes.
+    one.transport.want(two.target());
+    two.transport
+        .disconnect(one.id(), CloseCode::BadFrame, "again");
+    one.down(2).await;
+    one.up(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,7 +166,12 @@ async fn leaving_delivers_what_was_sent_and_says_why() {
         two.transport
             .send(one.id(), message.clone(), Channel::Stream)
     );
-    two.transport.shutdown(Duration::from_secs(5)).await;
+    let started = Instant::now();
+    two.transport.shutdown(PATIENCE).await;
+    assert!(
+        started.elapsed() < PATIENCE / 2,
+        "it waits for no more than it must"
+    );
     assert_eq!(two.counters().streams_sent, 1);
     let reason = one.down(2).await;
     let told = matches!(
