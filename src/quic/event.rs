@@ -31,6 +31,8 @@ pub enum Target {
 }
 
 /// What happened, in order: for each peer `Up`, then its `Frame`s, then `Down`.
+///
+/// Two lives of one process are two peers: the new one may be `Up` before the old one is `Down`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum TransportEvent {

@@ -11,9 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::code::CloseCode;
-use super::config::{
-    DATAGRAM_QUEUE_BYTES_MAX, STREAM_FRAME_BYTES_MAX, STREAM_QUEUE_BYTES_MAX, STREAMS_MAX,
-};
+use super::config::{STREAM_FRAME_BYTES_MAX, STREAM_QUEUE_BYTES_MAX, STREAMS_MAX};
 use super::counters::{Counters, count};
 use super::error::DownReason;
 use super::event::{Channel, TransportEvent};
@@ -37,6 +35,8 @@ pub(super) struct Link {
     pub(super) name: String,
     queue: UnboundedSender<Queued>,
     queued_bytes: Arc<AtomicUsize>,
+    /// Room for datagrams when none waits.
+    datagram_space_bytes: usize,
     closed_for: OnceLock<CloseCode>,
 }
 
@@ -73,6 +73,7 @@ impl Link {
     pub(super) fn new(parts: LinkParts) -> (Arc<Self>, Outbox) {
         let (queue, outbox) = unbounded_channel();
         let link = Self {
+            datagram_space_bytes: parts.connection.datagram_send_buffer_space(),
             connection: parts.connection,
             node: parts.node,
             opened_by: parts.opened_by,
@@ -104,7 +105,7 @@ impl Link {
     pub(super) fn is_flushed(&self) -> bool {
         let streams = self.queued_bytes.load(Relaxed) == 0;
         let space = self.connection.datagram_send_buffer_space();
-        !self.is_open() || (streams && space >= DATAGRAM_QUEUE_BYTES_MAX)
+        !self.is_open() || (streams && space >= self.datagram_space_bytes)
     }
 
     /// Sends or queues without waiting; `false` if it was dropped.
