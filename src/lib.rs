@@ -2,6 +2,7 @@
 
 mod gossip;
 mod limit;
+mod limiter;
 mod membership;
 mod node;
 mod row;
@@ -11,10 +12,23 @@ mod units;
 mod view;
 mod wire;
 
+#[cfg(feature = "quic")]
+mod cluster;
+#[cfg(feature = "quic")]
+mod quic;
+
+#[cfg(feature = "quic")]
+pub use cluster::{
+    Builder, DriverState, Member, Node, ShutdownOutcome, StartError, StartOutcome, Stats,
+};
 pub use limit::{
     Basis, Bound, Decision, Limit, LimitError, Overshoot, Rate, Refusal, Refused, Verdict,
 };
+pub use limiter::{Clock, Key, KeyHash, Limiter, ManualClock, MonotonicClock, subscriber};
 pub use node::{EvictAfter, Fallback};
+#[cfg(feature = "quic")]
+pub use quic::FaultLink;
+pub use table::{Counters, Peek};
 pub use units::{NodeId, Share};
 
 /// The protocol without a transport: for those who bring their own, and for simulations.

@@ -1,0 +1,145 @@
+//! Where time comes from: the one file that reads the operating system's clock.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::units::Nanos;
+
+/// A monotonic clock in nanoseconds, from any origin.
+///
+/// Only its rate matters to the promise: ρ, the error of its rate, is in the bound. One that stands
+/// still, or steps back, only burns. It is read once for each check, so it should be fast.
+pub trait Clock: Send + Sync + 'static {
+    /// Nanoseconds since this clock's origin.
+    fn now_ns(&self) -> u64;
+}
+
+/// The operating system's monotonic clock, from when it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct MonotonicClock(Instant);
+
+impl MonotonicClock {
+    /// A clock that begins now.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where the OS clock is read"
+    )]
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Default for MonotonicClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for MonotonicClock {
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A clock that stands still until it is told to move: for tests. Clones share their time.
+///
+/// ```
+/// use distributary::{Limit, Limiter, ManualClock};
+/// use std::{sync::Arc, time::Duration};
+///
+/// let clock = ManualClock::new();
+/// let limiter = Limiter::local_with_clock(Limit::per_second(1), Arc::new(clock.clone()));
+/// assert!(limiter.check("ann").is_allowed());
+/// assert!(!limiter.check("ann").is_allowed());
+/// clock.advance(Duration::from_secs(1));
+/// assert!(limiter.check("ann").is_allowed());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ManualClock(Arc<AtomicU64>);
+
+impl ManualClock {
+    /// A clock that reads zero.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves it forward.
+    pub fn advance(&self, by: Duration) {
+        let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        self.0.fetch_add(by, Ordering::SeqCst);
+    }
+
+    /// Sets it, also back.
+    pub fn set_ns(&self, now_ns: u64) {
+        self.0.store(now_ns, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now_ns(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// A caller's clock, trusted with nothing: if it panics or steps back the latest time it gave is
+/// used, and it is counted.
+pub(crate) struct GuardedClock {
+    clock: Arc<dyn Clock>,
+    latest_ns: AtomicU64,
+    panics: AtomicU64,
+    steps_back: AtomicU64,
+}
+
+impl GuardedClock {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            latest_ns: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
+            steps_back: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Nanos {
+        let Ok(now_ns) = catch_unwind(AssertUnwindSafe(|| self.clock.now_ns())) else {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+            return Nanos(self.latest_ns.load(Ordering::Relaxed));
+        };
+        let latest_ns = self.latest_ns.fetch_max(now_ns, Ordering::Relaxed);
+        if latest_ns.saturating_sub(now_ns) > STEP_NS {
+            self.steps_back.fetch_add(1, Ordering::Relaxed);
+        }
+        Nanos(now_ns.max(latest_ns))
+    }
+
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn steps_back(&self) -> u64 {
+        self.steps_back.load(Ordering::Relaxed)
+    }
+}
+
+/// Threads read the clock in one order and arrive in another: less than this is no step.
+const STEP_NS: u64 = 10_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_steps_back_is_seen_and_not_followed() {
+        let manual = ManualClock::new();
+        let guarded = GuardedClock::new(Arc::new(manual.clone()));
+        manual.set_ns(5_000_000_000);
+        assert_eq!(guarded.now(), Nanos(5_000_000_000));
+        manual.set_ns(1);
+        assert_eq!(guarded.now(), Nanos(5_000_000_000));
+        assert_eq!((guarded.steps_back(), guarded.panics()), (1, 0));
+    }
+}
