@@ -1,6 +1,7 @@
 //! Sends the requests, each at its instant, and notes what came of them.
 
 use std::{
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -46,6 +47,8 @@ pub(crate) struct Outcome {
     pub(crate) allowed: bool,
     pub(crate) decided_at_ns: u64,
     pub(crate) took_ns: u64,
+    /// Whether the node decided with an instant outside the call, by the same clock.
+    pub(crate) misdated: bool,
 }
 
 /// What came of all requests.
@@ -122,9 +125,10 @@ impl Drive {
             let node = self.node(request, client);
             let asked_ns = self.cluster.now_ns();
             let answer = self.cluster.check(node, client);
-            let took_ns = self.cluster.now_ns().saturating_sub(asked_ns);
+            let answered_ns = self.cluster.now_ns();
             self.tally.count(node, answer.allowed);
-            driven.outcomes.push(outcome(request, answer, took_ns));
+            let span = asked_ns..=answered_ns;
+            driven.outcomes.push(outcome(request, answer, &span));
         }
         driven
     }
@@ -165,10 +169,10 @@ impl Drive {
             let request = &schedule.requests[index];
             let asked_ns = cluster.now_ns();
             let answer = cluster.acquire(node, schedule.client(request)).await;
-            let took_ns = cluster.now_ns().saturating_sub(asked_ns);
+            let span = asked_ns..=cluster.now_ns();
             tally.count(node, answer.allowed);
             // Nobody listens any more only when the run has been given up.
-            let _ = answered.send(outcome(request, answer, took_ns));
+            let _ = answered.send(outcome(request, answer, &span));
         }
     }
 
@@ -192,16 +196,58 @@ impl Drive {
 }
 
 impl Driven {
+    /// How many decisions carry an instant outside the call that they answer: the judge goes by
+    /// those instants.
+    pub(crate) fn misdated(&self) -> usize {
+        let outcomes = self.outcomes.iter();
+        outcomes.filter(|outcome| outcome.misdated).count()
+    }
+
     fn lag(&mut self, lag_ns: u64) {
         self.lag_ns_max = self.lag_ns_max.max(lag_ns);
     }
 }
 
-fn outcome(request: &Request, answer: Answer, took_ns: u64) -> Outcome {
+/// `span`: from when the request was asked until it was answered.
+fn outcome(request: &Request, answer: Answer, span: &RangeInclusive<u64>) -> Outcome {
     Outcome {
         client: request.client,
         allowed: answer.allowed,
         decided_at_ns: answer.decided_at_ns,
-        took_ns,
+        took_ns: span.end().saturating_sub(*span.start()),
+        misdated: !span.contains(&answer.decided_at_ns),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_outside_its_call_is_noticed() {
+        let request = Request {
+            at_ns: 0,
+            client: 3,
+            target: None,
+        };
+        let misdated = |decided_at_ns| {
+            let answer = Answer {
+                allowed: true,
+                decided_at_ns,
+            };
+            let outcome = outcome(&request, answer, &(10..=20));
+            assert_eq!((outcome.client, outcome.took_ns), (3, 10));
+            outcome.misdated
+        };
+        assert_eq!([9, 10, 20, 21].map(misdated), [true, false, false, true]);
+    }
+
+    #[test]
+    fn each_node_has_its_own_counts() {
+        let tally = Tally::new(2);
+        tally.count(1, true);
+        tally.count(1, true);
+        tally.count(1, false);
+        assert_eq!((tally.of(0), tally.of(1)), ((0, 0), (2, 1)));
     }
 }

@@ -18,6 +18,8 @@ mod quantiles;
 mod report;
 mod run;
 mod schedule;
+mod shown;
+mod verdict;
 mod watch;
 mod workload;
 
@@ -25,7 +27,8 @@ use rand::RngExt;
 
 pub(crate) use args::Args;
 use options::Options;
-use run::{Plan, Verdict};
+use run::Plan;
+use verdict::Verdict;
 
 /// Why there is no verdict.
 #[derive(Debug)]

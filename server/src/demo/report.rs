@@ -6,12 +6,13 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::{
-    args::{Balance, Mode},
+    args::Mode,
     faults::Convergence,
     log::Tally,
-    options::{Options, Source},
+    options::Options,
     quantiles::Quantiles,
     schedule::Schedule,
+    shown::OptionsShown,
     watch::{FOLLOWED_SHARE, Followed},
 };
 
@@ -49,24 +50,6 @@ pub(crate) struct Figures {
     pub(crate) options: OptionsShown,
 }
 
-/// The options a run was made with, defaults filled in.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct OptionsShown {
-    log: Option<String>,
-    speed: Option<f64>,
-    /// Before any speed.
-    rate_per_s: f64,
-    burst: u64,
-    balance: Balance,
-    mode: Mode,
-    nodes: usize,
-    overshoot: f64,
-    partition_s: Option<[f64; 2]>,
-    evict_after_s: Option<f64>,
-    tick_ms: f64,
-    idle_s: Option<u64>,
-}
-
 /// One node in one second of the run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NodeLine {
@@ -78,39 +61,6 @@ pub(crate) struct NodeLine {
     pub(crate) refused: u64,
     /// Whether the hottest client's requests mostly land on it.
     pub(crate) hot: bool,
-}
-
-impl OptionsShown {
-    pub(crate) fn new(options: &Options) -> Self {
-        let (log, speed) = match &options.source {
-            Source::Log { path, speed } => (
-                Some(path.to_string_lossy().into_owned()),
-                Some(speed.as_f64()),
-            ),
-            Source::Seeded | Source::Idle { .. } => (None, None),
-        };
-        let rate = options.limit.rate;
-        let seconds = |ns: u64| ns as f64 / 1e9;
-        Self {
-            log,
-            speed,
-            rate_per_s: rate.units.as_f64() / seconds(rate.period_ns),
-            burst: options.limit.burst_units,
-            balance: options.balance,
-            mode: options.mode,
-            nodes: options.nodes,
-            overshoot: options.overshoot.as_f64(),
-            partition_s: options
-                .partition
-                .map(|p| [seconds(p.from_ns), seconds(p.to_ns)]),
-            evict_after_s: options.evict_after.map(|delay| delay.as_secs_f64()),
-            tick_ms: options.tick.as_secs_f64() * 1e3,
-            idle_s: match options.source {
-                Source::Idle { duration } => Some(duration.as_secs()),
-                Source::Log { .. } | Source::Seeded => None,
-            },
-        }
-    }
 }
 
 /// Prints where the run's randomness comes from, so that it can be asked for again.
@@ -281,6 +231,12 @@ pub(crate) fn followed_line(followed: &Followed) -> String {
 pub(crate) fn lag_line(lag_ns_max: u64) -> String {
     let lag_ms = lag_ns_max as f64 / 1e6;
     format!("requests were sent at most {lag_ms:.1} ms late")
+}
+
+/// Decisions whose instants cannot be; none if there are none.
+pub(crate) fn misdated_line(decisions: usize) -> Option<String> {
+    let line = format!("{decisions} decisions carry an instant outside the call they answer");
+    (decisions > 0).then_some(line)
 }
 
 /// Prints lines below what was printed before.

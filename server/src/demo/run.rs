@@ -10,20 +10,25 @@ use super::{
     args::Mode,
     balance::Balancer,
     cluster::{self, Cluster, Setup, Traffic},
-    drive::{Drive, Driven, Outcome, Tally},
+    drive::{Drive, Driven, Tally},
     faults::{self, Convergence},
-    judge::{self, Bound, Charge, Judgement},
+    judge,
     log::{self, Log},
     options::{Options, Source},
     quantiles::Quantiles,
-    report::{self, Figures, OptionsShown},
+    report::{self, Figures},
     schedule::Schedule,
+    shown::OptionsShown,
+    verdict::{self, Verdict},
     watch::{Followed, Watch},
     workload,
 };
 
 /// Between the cluster's start and the first request: time for the first rows.
 const WARM_UP_NS: u64 = 200_000_000;
+
+/// The same for an idle run, whose figure is of a cluster that has long settled.
+const WARM_UP_IDLE_NS: u64 = 2_000_000_000;
 
 /// What a run is made of, once its input is known to be good.
 pub(crate) struct Plan {
@@ -44,13 +49,6 @@ pub(crate) struct Seen {
     traffic: Traffic,
     /// From the first request's instant to the last answer, or the end of convergence.
     duration_ns: u64,
-}
-
-/// Whether a run kept what it promised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Kept,
-    Exceeded,
 }
 
 impl Plan {
@@ -96,7 +94,7 @@ impl Plan {
 
     async fn see(&self) -> Result<Seen> {
         let cluster = Arc::new(Cluster::start(&self.setup).await?);
-        let start_ns = cluster.now_ns() + WARM_UP_NS;
+        let start_ns = cluster.now_ns() + self.warm_up_ns();
         faults::sleep_until(&cluster, start_ns).await;
         let before = cluster.traffic();
         let mut seen = match self.options.source {
@@ -113,6 +111,13 @@ impl Plan {
             cluster.shutdown().await;
         }
         Ok(seen)
+    }
+
+    fn warm_up_ns(&self) -> u64 {
+        match self.options.source {
+            Source::Idle { .. } => WARM_UP_IDLE_NS,
+            Source::Log { .. } | Source::Seeded => WARM_UP_NS,
+        }
     }
 
     async fn drive(&self, cluster: &Arc<Cluster>, start_ns: u64) -> Result<Seen> {
@@ -153,11 +158,11 @@ impl Plan {
     pub(crate) fn figures(&self, seen: &Seen) -> (Figures, Verdict) {
         let options = &self.options;
         let (rate, burst_units) = (options.rate, options.limit.burst_units);
-        let mut arrivals = arrivals(&self.schedule);
+        let mut arrivals = verdict::arrivals(&self.schedule);
         let ideal_admitted = judge::ideal_admitted(rate, burst_units, &mut arrivals);
-        let mut admitted = admitted(&seen.driven.outcomes);
+        let mut admitted = verdict::admitted(&seen.driven.outcomes);
         let judgement = judge::judge(rate, burst_units, &mut admitted);
-        let bound = bound(options, seen.duration_ns);
+        let bound = verdict::bound(options, seen.duration_ns);
         let node_seconds = options.nodes as f64 * seen.duration_ns as f64 / 1e9;
         let converged_ns = seen.convergence.map(|c| c.from_first_datagram_ns as f64);
         let healed_ns = seen.convergence.map(|c| c.from_healing_ns as f64);
@@ -188,20 +193,12 @@ impl Plan {
         let mut lines = report::table(figures);
         lines.extend(seen.followed.iter().map(report::followed_line));
         lines.push(report::lag_line(seen.driven.lag_ns_max));
+        lines.extend(report::misdated_line(seen.driven.misdated()));
         lines.push(match verdict {
             Verdict::Kept => "the bound was kept".to_owned(),
             Verdict::Exceeded => "THE BOUND WAS EXCEEDED".to_owned(),
         });
         report::show(&lines);
-    }
-}
-
-impl Verdict {
-    pub(crate) fn of(judgement: &Judgement, bound: &Bound) -> Self {
-        match judgement.exceeds(bound) {
-            true => Self::Exceeded,
-            false => Self::Kept,
-        }
     }
 }
 
@@ -240,47 +237,6 @@ async fn converged(faults: Option<JoinHandle<Option<Convergence>>>) -> Result<Op
     match faults {
         Some(faults) => faults.await.context("cutting and healing stopped"),
         None => Ok(None),
-    }
-}
-
-/// What every client asked for, at the instants it was to ask.
-fn arrivals(schedule: &Schedule) -> Vec<Charge> {
-    let requests = schedule.requests.iter();
-    let arrivals = requests.map(|request| Charge {
-        client: request.client,
-        cost_units: 1,
-        at_ns: request.at_ns,
-    });
-    arrivals.collect()
-}
-
-/// What was admitted, at the instants that the nodes decided with.
-fn admitted(outcomes: &[Outcome]) -> Vec<Charge> {
-    let allowed = outcomes.iter().filter(|outcome| outcome.allowed);
-    let admitted = allowed.map(|outcome| Charge {
-        client: outcome.client,
-        cost_units: 1,
-        at_ns: outcome.decided_at_ns,
-    });
-    admitted.collect()
-}
-
-/// What the run may exceed the burst by.
-///
-/// A cut shorter than the eviction leaves one view in use throughout. A longer one makes each half
-/// a group from the eviction on; until when they are two is not observed, so the run's end counts.
-fn bound(options: &Options, duration_ns: u64) -> Bound {
-    let grouped_ns = options.partition.and_then(|partition| {
-        let evict_ns = u64::try_from(options.evict_after?.as_nanos()).ok()?;
-        let outlasts = partition.duration_ns() >= evict_ns;
-        outlasts.then(|| duration_ns.saturating_sub(partition.from_ns + evict_ns))
-    });
-    Bound {
-        rate: options.rate,
-        burst_units: options.limit.burst_units,
-        overshoot: (options.overshoot.digits, options.overshoot.scale),
-        groups: 1 + u64::from(grouped_ns.is_some()),
-        grouped_ns: grouped_ns.unwrap_or(0),
     }
 }
 

@@ -3,7 +3,7 @@
 use clap::Parser;
 
 use super::*;
-use crate::demo::{args::Args, exit_code, schedule::Request};
+use crate::demo::{args::Args, drive::Outcome, exit_code, schedule::Request, verdict::bound};
 
 #[derive(Parser)]
 struct Typed {
@@ -52,6 +52,7 @@ fn admitted_at_once(units: usize) -> Seen {
         allowed: true,
         decided_at_ns: 5,
         took_ns: 100,
+        misdated: false,
     };
     Seen {
         driven: Driven {
@@ -117,6 +118,7 @@ fn a_run_asks_for_everything_and_keeps_its_bound() {
         assert_eq!((figures.requests, seen.driven.outcomes.len()), (150, 150));
         assert_eq!(figures.ideal_admitted, 21);
         assert!(figures.admitted > 0);
+        assert_eq!(seen.driven.misdated(), 0);
         assert!(figures.converged_ms.is_some());
         assert_eq!(figures.check_ns.is_some(), mode == "check");
         assert_eq!(figures.acquire_us.is_some(), mode == "acquire");

@@ -79,7 +79,7 @@ impl Watch {
         self.follow(run_ns);
         if run_ns / SECOND_NS > self.seconds_shown {
             self.seconds_shown = run_ns / SECOND_NS;
-            self.show(run_ns);
+            self.show();
         }
     }
 
@@ -94,8 +94,10 @@ impl Watch {
         }
     }
 
-    fn show(&mut self, run_ns: u64) {
-        let spot = hot_spot_at(&self.schedule.hot_spots, run_ns);
+    fn show(&mut self) {
+        // The counts are of the second that has just ended, and so is the mark.
+        let ended_ns = (self.seconds_shown * SECOND_NS).saturating_sub(1);
+        let spot = hot_spot_at(&self.schedule.hot_spots, ended_ns);
         let hot_node = spot.map(|index| usize::from(self.schedule.hot_spots[index].node));
         for node in 0..self.cluster.nodes() {
             let (admitted, refused) = self.tally.of(node);
@@ -121,4 +123,18 @@ impl Watch {
 /// Which hot spot is the latest at that instant of the run.
 fn hot_spot_at(spots: &[HotSpot], run_ns: u64) -> Option<usize> {
     spots.iter().rposition(|spot| spot.from_ns <= run_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hot_spot_lasts_until_the_next() {
+        let spots = [0, 7].map(|from_ns| HotSpot { from_ns, node: 0 });
+        assert_eq!(hot_spot_at(&spots, 6), Some(0));
+        assert_eq!(hot_spot_at(&spots, 7), Some(1));
+        assert_eq!(hot_spot_at(&spots[1..], 6), None);
+        assert_eq!(hot_spot_at(&[], 0), None);
+    }
 }

@@ -1,4 +1,4 @@
-//! One line of Common or Combined Log Format: `client ident user [time] "request" status bytes …`.
+//! One line of Common or Combined Log Format: `client ident user [time] "request" status size`.
 
 /// Who asked and when, in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,7 +213,11 @@ mod tests {
         }
 
         #[test]
-        fn a_day_later_is_86_400_seconds_later(year in 0i64..9999, month in 0usize..12, day in 1i64..28) {
+        fn days_follow_each_other(
+            year in 0i64..9999,
+            month in 0usize..12,
+            day in 1i64..28,
+        ) {
             let today = days(year, month, day).expect("a date");
             prop_assert_eq!(days(year, month, day + 1), Some(today + 1));
         }
