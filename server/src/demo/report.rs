@@ -70,24 +70,24 @@ pub(crate) fn show_seed(seed: u64) {
 
 /// Prints what a run is about to do.
 pub(crate) fn show_start(options: &Options, schedule: &Schedule) {
+    let nodes = options.nodes;
+    let Some(hottest) = schedule.clients.get(schedule.hottest as usize) else {
+        say!("{nodes} nodes, which are asked for nothing");
+        return;
+    };
     let mode = match options.mode {
         Mode::Check => "check",
         Mode::Acquire => "acquire",
     };
     say!(
-        "{} nodes, {mode}, {} requests of {} clients in {:.1} s; the share is that of `{}`",
-        options.nodes,
+        "{nodes} nodes, {mode}, {} requests of {} clients in {:.1} s; the share is that of `{}`",
         schedule.requests.len(),
         schedule.clients.len(),
         schedule.duration_ns() as f64 / 1e9,
-        name_shown(&schedule.clients[schedule.hottest as usize]),
+        name_shown(hottest),
     );
-    say!(
-        "{:>4} {:>4}  {:BAR_CHARS$}  share  admitted  refused",
-        "s",
-        "node",
-        ""
-    );
+    let share = "";
+    say!("   s node  {share:BAR_CHARS$}  share  admitted  refused");
 }
 
 /// Prints what of a log could not be used; nothing if all of it could.
