@@ -7,13 +7,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use tokio::task::JoinSet;
-
-use super::judge::Rate;
-use super::planned::{
+use distributary::{
     Clock, Decision, EvictAfter, FaultLink, Limit, Limiter, MonotonicClock, Node, NodeId,
     StartOutcome,
 };
+use tokio::task::JoinSet;
+
+use super::judge::Rate;
 
 /// What the one limit is called.
 const LIMIT_NAME: &str = "per-client";
@@ -160,7 +160,7 @@ impl Cluster {
     /// Whether a datagram that the cut would have dropped has passed since it healed.
     pub(crate) fn passed_since_healing(&self) -> bool {
         let mut links = self.members.iter().map(|member| &member.link);
-        links.any(|link| link.first_passed().is_some())
+        links.any(|link| link.first_passed_ns().is_some())
     }
 
     /// How far each node's own rows are now.
@@ -201,7 +201,8 @@ async fn start(
     addresses: Vec<SocketAddr>,
     index: usize,
 ) -> Result<Member> {
-    let link = FaultLink::new();
+    let link_clock = Arc::clone(&clock);
+    let link = FaultLink::new(Arc::new(move || link_clock.now_ns()));
     let own = addresses[index];
     let node = Node::builder()
         .secret(SECRET)

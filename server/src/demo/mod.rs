@@ -13,7 +13,6 @@ mod faults;
 mod judge;
 mod log;
 mod options;
-mod planned;
 mod quantiles;
 mod report;
 mod run;
