@@ -186,6 +186,9 @@ impl Cluster {
     /// Stops all nodes at once; gracefully, as far as that goes quickly.
     pub(crate) async fn shutdown(self) {
         let mut stopping = JoinSet::new();
+        for member in &self.members {
+            tracing::debug!(stats = ?member.node.stats(), "stops");
+        }
         for member in self.members {
             stopping.spawn(async move {
                 let _outcome = member.node.shutdown(SHUTDOWN_DEADLINE).await;
