@@ -56,7 +56,7 @@ const PRIOR_COUNT: u64 = 20 * COUNT_SCALE;
 
 /// A share follows demand only by more than this part of the whole: without it an evenly loaded
 /// cluster trades hundreds of grants a second for nothing.
-const SHARE_HYSTERESIS: u64 = 20;
+const SHARE_HYSTERESIS: u64 = 8;
 
 /// Below so many units for each holder, units are dealt whole: a fraction admits nothing.
 const SCARCE_UNITS_PER_HOLDER: u64 = 16;
@@ -227,17 +227,16 @@ impl Flow {
 /// The first flow: where the rate should be, in parts.
 fn share_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
     let holders = scene.holders;
-    let held: u128 = holders
-        .iter()
-        .map(|holder| u128::from(holder.share.parts()))
-        .sum();
+    // Of all there is, not of what is seen: a share on its way is at nobody's, and targets that
+    // shrank with it would send the rest after it.
+    let all = base_total(holders);
     let target = |index: usize| {
         if likelihood.idle {
-            return held * u128::from(holders[index].base.parts()) / base_total(holders);
+            return u128::from(holders[index].base.parts());
         }
         let follow = likelihood.load * likelihood.seen[index];
         let stay = (WHOLE - likelihood.load) * likelihood.habit[index];
-        held * ((follow + stay) / WHOLE) / WHOLE
+        all * ((follow + stay) / WHOLE) / WHOLE
     };
     let surplus: Vec<_> = holders
         .iter()
@@ -247,7 +246,7 @@ fn share_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
     let least = if likelihood.idle {
         1
     } else {
-        held / u128::from(SHARE_HYSTERESIS)
+        all / u128::from(SHARE_HYSTERESIS)
     };
     let takes = |index: usize| holders[index].ready && surplus[index].unsigned_abs() >= least;
     Flow::pair(&surplus, takes)
@@ -489,6 +488,16 @@ mod tests {
         let mut holders = holders([20, 0, 0], [33, 0, 0]);
         holders[0].ready = false;
         assert_eq!(plan_of(&holders, 1, 99), []);
+    }
+
+    /// What one is on its way to another must not set the third going: that never ended.
+    #[test]
+    fn a_share_on_its_way_moves_no_other() {
+        let mut holders = holders([0, 0, 0], [0, 0, 0]);
+        holders[2].share = holders[2].share.portion(9, 10);
+        for own in 0..3 {
+            assert_eq!(plan_of(&holders, own, 99), []);
+        }
     }
 
     /// Losing interest: with nobody asking, shares go home to the base split exactly.
