@@ -149,7 +149,7 @@ impl Node {
         }
         self.advance_digest(from, after, upto);
         if urgent {
-            self.answer_want(&keys, now);
+            self.answer_want(from, &keys, now);
             self.spread_grants(from, now);
         }
         self.look_at_gatherings(now, from);
