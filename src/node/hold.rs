@@ -261,7 +261,7 @@ impl Node {
             charge: decision.charge.map_or(0, |charge| charge.number),
         };
         if from == self.id {
-            self.handle_answer(now, from, answer);
+            self.answer_self(now, answer);
         } else {
             self.counters.questions_answered += 1;
             self.send(from, &Message::Answer(answer));
