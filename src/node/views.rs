@@ -37,6 +37,8 @@ pub(super) struct Change {
     /// Since when enough nodes to found are there.
     founders_since: Option<Nanos>,
     left: bool,
+    /// A proposal was refused: at the next tick others hear where this node really stands.
+    refused: bool,
 }
 
 impl Change {
@@ -48,6 +50,7 @@ impl Change {
             rest_until: now,
             founders_since: None,
             left: false,
+            refused: false,
         }
     }
 }
@@ -117,7 +120,8 @@ impl Node {
         } else {
             REPORT_TICKS
         };
-        if now.0.saturating_sub(self.views.reported_at.0) >= self.config.ticks_ns(ticks) {
+        let due = now.0.saturating_sub(self.views.reported_at.0) >= self.config.ticks_ns(ticks);
+        if std::mem::take(&mut self.views.refused) || due {
             self.report_to_all(now);
         }
     }
@@ -334,12 +338,9 @@ impl Node {
         match self.adopt(now, view) {
             Adoption::Adopted | Adoption::Known => {}
             refused => {
-                tracing::debug!(?refused, view = view.id.number, "view not adopted");
-                self.report_to_all(now);
-                if let Some(peer) = self.peers.get_mut(&from) {
-                    peer.reported = 0;
-                }
-                self.send_report(from);
+                tracing::debug!(?refused, %from, view = view.id.number, "view not adopted");
+                // Not at once: the answer to a report may be this very proposal.
+                self.views.refused = true;
             }
         }
     }
