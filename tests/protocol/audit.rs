@@ -71,7 +71,8 @@ impl Cluster {
         let crashed = self.hosts.iter().filter(|host| !host.is_alive);
         let dead = self.dead.iter().filter(|host| !host.has_left).chain(crashed);
         let ledgers = || self.living().map(|place| self.hosts[place].node.ledger());
-        let known: Vec<NodeId> = ledgers().flat_map(|ledger| ledger.known()).collect();
+        let holders = ledgers().filter(|ledger| !ledger.weight().is_none());
+        let known: Vec<NodeId> = holders.flat_map(|ledger| ledger.known()).collect();
         let views: Vec<_> = ledgers().filter_map(|ledger| ledger.complete()).collect();
         let dead = dead.filter(move |host| {
             known.contains(&host.id) && views.iter().all(|view| view.has(host.id))
