@@ -63,9 +63,12 @@ impl Node {
         self.see_off();
     }
 
-    /// An operator's word that a node is gone for good: it is evicted without waiting.
+    /// An operator's word that a node is gone for good: it is evicted without waiting. The others
+    /// hear of it by this node's reports.
     pub fn forget(&mut self, now: Nanos, node: NodeId) {
         self.peers.entry(node).or_default().gone = true;
+        self.ledger.forget(node);
+        self.report_to_all(now);
         self.views.needed_since.get_or_insert(now);
     }
 
@@ -383,11 +386,13 @@ impl Node {
     /// Whether this node hears a member, or heard it until short ago: half the time that makes a
     /// member evictable, as clocks and losses differ.
     fn is_living(&self, now: Nanos, node: NodeId) -> bool {
-        let Some(peer) = self.peers.get(&node) else {
+        let Some(peer) = self.peers.get(&node).filter(|peer| !peer.gone) else {
             return false;
         };
-        let silent_ns = peer.silent_ns(now).saturating_mul(2);
-        !peer.gone && (peer.connected || !self.is_too_long(silent_ns))
+        // Of one that was never heard this node has only hearsay.
+        let silent_ns = |at: Nanos| now.0.saturating_sub(at.0).saturating_mul(2);
+        let heard = |at| !self.is_too_long(silent_ns(at));
+        peer.connected || peer.reachable || peer.heard_at.is_some_and(heard)
     }
 
     pub(super) fn handle_opening(&mut self, now: Nanos, chunk: OpeningChunk) {

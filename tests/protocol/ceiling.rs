@@ -75,6 +75,40 @@ impl Schedule {
         self.judge();
     }
 
+    /// Everything heals and nobody asks any more: all must count with each other again, and hold
+    /// every key exactly once.
+    fn recover(&mut self) {
+        self.cluster.quality = Quality::LAN;
+        self.cluster.heal();
+        for place in self.cluster.living().collect::<Vec<_>>() {
+            if self.cluster.hosts[place].is_paused {
+                self.cluster.resume(place);
+            }
+        }
+        self.cluster.run_for(4 * SECOND_NS);
+        if !self.evicts {
+            self.cluster.forget_the_dead();
+        }
+        let seed = self.seed;
+        let settled = self.cluster.try_settle(90);
+        assert!(settled, "seed {seed}: no rest: {}", self.cluster.describe());
+        self.judge();
+        self.cluster.run_for(200 * SECOND_NS);
+        for key in self.keys.clone() {
+            let shares = self.cluster.shares(key);
+            assert_eq!(
+                self.cluster.held(key),
+                u128::from(distributary::Share::WHOLE.parts()),
+                "seed {seed}: {shares:?} of {key}: {}",
+                self.cluster.describe()
+            );
+        }
+        for place in self.cluster.running() {
+            let contended = self.cluster.hosts[place].table.counters().keys_contended;
+            assert_eq!(contended, 0, "seed {seed}: at {place}: {}", self.cluster.describe());
+        }
+    }
+
     fn judge(&self) {
         if let Err(why) = self.cluster.judge() {
             panic!("seed {}: {why}\n{}", self.seed, self.cluster.describe());
@@ -226,6 +260,16 @@ fn quality(dice: &mut Dice) -> Quality {
         delay_ns_max,
         loss_percent: dice.pick(&[0, 0, 10, 30, 60]),
         double_percent: dice.pick(&[0, 0, 20, 50]),
+    }
+}
+
+/// After the worst, all is as it was in the beginning.
+#[test]
+fn what_heals_is_whole_again() {
+    for seed in seeds(60) {
+        let mut schedule = Schedule::new(seed, seed % 2 == 0);
+        schedule.run(100);
+        schedule.recover();
     }
 }
 

@@ -6,7 +6,7 @@ use distributary::proto::{KeyId, NodeCounters, NodeId, Ticket, ViewId};
 use distributary::{Decision, Limit};
 
 use crate::dice::Dice;
-use crate::host::{Host, Settings};
+use crate::host::{Host, SECOND_NS, Settings, TICK_NS};
 use crate::judge::{Admission, Groups, Terms, judge};
 use crate::links::{Links, Quality};
 
@@ -95,11 +95,24 @@ impl Cluster {
 
     /// Runs until every living node has completed its view; panics after so many seconds.
     pub fn settle_views(&mut self, seconds: u64) {
-        let until = self.now + seconds * crate::host::SECOND_NS;
-        while !self.is_settled() {
-            assert!(self.now < until, "no view completes: {}", self.describe());
-            self.run_for(crate::host::TICK_NS);
+        let settled = self.try_settle(seconds);
+        assert!(settled, "no view completes: {}", self.describe());
+    }
+
+    /// The same; says whether it came to that.
+    pub fn try_settle(&mut self, seconds: u64) -> bool {
+        let until = self.now + seconds * SECOND_NS;
+        while !self.is_settled() && self.now < until {
+            self.run_for(TICK_NS);
         }
+        self.is_settled()
+    }
+
+    /// An operator's word on every life that has ended.
+    pub fn forget_the_dead(&mut self) {
+        let hosts = self.hosts.iter().filter(|host| !host.is_alive);
+        let dead: Vec<_> = self.dead.iter().chain(hosts).map(|host| host.id).collect();
+        dead.into_iter().for_each(|id| self.forget(id));
     }
 
     /// Whether all that live count with each other in one complete view.
@@ -168,7 +181,7 @@ impl Cluster {
             let ledger = host.node.ledger();
             format!(
                 "\n  {place} {} alive {} paused {} left {}: {:?} complete {} weight {} lacks {:?} \
-                 known {:?} peers {:?}",
+                 known {:?} peers {:?} evicted {:?}",
                 host.id,
                 host.is_alive,
                 host.is_paused,
@@ -182,6 +195,7 @@ impl Cluster {
                     .peers()
                     .map(|(id, _, connected, reachable)| (id, connected, reachable))
                     .collect::<Vec<_>>(),
+                ledger.adopted().map(|view| view.evicted.clone()),
             )
         });
         format!("at {} ns{}", self.now, told.collect::<String>())

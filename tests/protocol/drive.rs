@@ -68,9 +68,9 @@ impl Cluster {
         self.with(place, |node, now| node.leave(now));
     }
 
-    /// An operator's word, given to every node that runs.
+    /// An operator's word, given to one node that runs.
     pub fn forget(&mut self, gone: NodeId) {
-        for place in self.running() {
+        if let Some(place) = self.running().first().copied() {
             self.with(place, |node, now| node.forget(now, gone));
         }
     }
