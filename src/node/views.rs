@@ -442,17 +442,21 @@ impl Node {
         }
     }
 
+    /// Whether all members that can be reached have completed the view in which this one keeps
+    /// nothing, or a later one. They pass its last word on to those that cannot.
     fn all_have_followed(&self) -> bool {
         let Some(view) = self.ledger.complete() else {
             return true;
         };
-        view.nodes().filter(|node| *node != self.id).all(|node| {
-            let report = self.peers.get(&node).and_then(|peer| peer.report.as_ref());
-            report.is_some_and(|report| {
+        let followed = |peer: &super::Peer| {
+            peer.report.as_ref().is_some_and(|report| {
                 let newer = report.adopted > Some(view.id);
                 newer || (report.adopted == Some(view.id) && report.complete)
             })
-        })
+        };
+        let members = view.nodes().filter_map(|node| self.peers.get(&node));
+        let mut reached = members.filter(|peer| peer.connected).peekable();
+        reached.peek().is_some() && reached.all(followed)
     }
 
     /// Ends this life, in which others no longer count with it, and begins a new one.

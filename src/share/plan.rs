@@ -233,7 +233,8 @@ fn share_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
         .sum();
     let target = |index: usize| {
         if likelihood.idle {
-            return held * u128::from(holders[index].base.parts()) / base_total(holders);
+            // Not a part of what is seen to be held: what is on its way would be chased for ever.
+            return u128::from(holders[index].base.parts());
         }
         let follow = likelihood.load * likelihood.seen[index];
         let stay = (WHOLE - likelihood.load) * likelihood.habit[index];
@@ -279,6 +280,10 @@ fn unit_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
         .map(|(balance, target)| balance - signed(*target))
         .collect();
     let takes = |index: usize| {
+        if likelihood.idle {
+            // Nobody asks: shares go home and take their units with them.
+            return false;
+        }
         let unit = signed(Amount::from_units(1).grains());
         let (balance, target) = (balances[index], signed(targets[index]));
         let low = balance < unit || balance < target / 2;
@@ -353,7 +358,7 @@ impl Wanted {
             .max(self.least_level(account, share, pace));
         Some(Parcel {
             share,
-            overdraft: Share::NONE,
+            overdraft,
             level,
         })
     }

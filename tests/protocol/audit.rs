@@ -100,6 +100,17 @@ impl Cluster {
         self.share_of(&self.hosts[place], key)
     }
 
+    /// Every grant that is not acknowledged, for messages of failure.
+    pub fn grants_on_their_way(&self) -> Vec<String> {
+        let of = |host: &Host| {
+            let from = host.id;
+            let grants = host.node.grants_in_flight();
+            let told = grants.map(|(to, grant)| format!("{from} to {to}: {grant:?}"));
+            told.collect::<Vec<_>>()
+        };
+        self.hosts.iter().flat_map(of).collect()
+    }
+
     /// Granted, not applied yet, and not void: the receiver may still adopt the view it is of.
     pub fn in_flight(&self, key: KeyId) -> u128 {
         let hosts: Vec<&Host> = self.counted().collect();

@@ -93,13 +93,18 @@ impl Schedule {
         let settled = self.cluster.try_settle(90);
         assert!(settled, "seed {seed}: no rest: {}", self.cluster.describe());
         self.judge();
-        self.cluster.run_for(200 * SECOND_NS);
+        let terms = self.cluster.terms();
+        // What was overdrawn and what arrived used has to drain.
+        let drain_ns = terms.burst * terms.period_ns / terms.units;
+        let drain_ns = drain_ns * (1000 + terms.overshoot_milli) / 1000;
+        self.cluster.run_for(60 * SECOND_NS + 2 * drain_ns as u64);
         for key in self.keys.clone() {
             let shares = self.cluster.shares(key);
             assert_eq!(
                 self.cluster.held(key),
                 u128::from(distributary::Share::WHOLE.parts()),
-                "seed {seed}: {shares:?} of {key}: {}",
+                "seed {seed}: {shares:?} of {key}, on its way {:?}: {}",
+                self.cluster.grants_on_their_way(),
                 self.cluster.describe()
             );
         }

@@ -177,25 +177,27 @@ impl Cluster {
 
     /// Where everybody stands, for messages of failure.
     pub fn describe(&self) -> String {
+        let short = |id: &NodeId| format!("{:04x}", id.0 >> 48);
+        let list = |ids: &[NodeId]| ids.iter().map(short).collect::<Vec<_>>().join(" ");
         let told = self.hosts.iter().enumerate().map(|(place, host)| {
             let ledger = host.node.ledger();
+            let view = ledger.adopted();
+            let peers = host.node.peers().filter(|(_, _, connected, _)| *connected);
+            let peers: Vec<_> = peers.map(|(id, ..)| id).collect();
             format!(
-                "\n  {place} {} alive {} paused {} left {}: {:?} complete {} weight {} lacks {:?} \
-                 known {:?} peers {:?} evicted {:?}",
-                host.id,
-                host.is_alive,
-                host.is_paused,
-                host.has_left,
-                ledger.adopted_id(),
+                "\n  {place} {}{}{}{}: view {:?} complete {} weight {} known [{}] lacks [{}] \
+                 connected [{}] evicted [{}]",
+                short(&host.id),
+                if host.is_alive { "" } else { " DEAD" },
+                if host.is_paused { " PAUSED" } else { "" },
+                if host.has_left { " LEFT" } else { "" },
+                view.map(|view| (view.id.number, short(&NodeId(view.id.proposer)))),
                 ledger.complete().is_some(),
                 ledger.weight(),
-                ledger.lacks(),
-                ledger.known(),
-                host.node
-                    .peers()
-                    .map(|(id, _, connected, reachable)| (id, connected, reachable))
-                    .collect::<Vec<_>>(),
-                ledger.adopted().map(|view| view.evicted.clone()),
+                list(&ledger.known()),
+                list(&ledger.lacks()),
+                list(&peers),
+                list(view.map_or(&[], |view| &view.evicted)),
             )
         });
         format!("at {} ns{}", self.now, told.collect::<String>())
