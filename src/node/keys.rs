@@ -269,13 +269,12 @@ impl Node {
         let Some(peer) = self.peers.get(&node) else {
             return false;
         };
-        let member = self.ledger.adopted().is_some_and(|view| view.has(node));
         let rest_ns = self.config.ticks_ns(GRANT_REST_TICKS);
         let rested = entry.granted.iter().all(|(to, seq, at)| {
             *to != node || *seq < row_seq || now.0.saturating_sub(at.0) >= rest_ns
         });
         let heard = peer.is_heard(now, self.config.ticks_ns(HEARD_TICKS));
-        member && rested && heard && peer.outbox.has_room()
+        self.is_fellow(node) && rested && heard && peer.outbox.has_room()
     }
 
     /// Whether peers should hear of a key at this tick.

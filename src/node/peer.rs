@@ -45,12 +45,4 @@ impl Peer {
         let since = |at: Nanos| now.0.saturating_sub(at.0);
         self.connected && self.heard_at.is_some_and(|at| since(at) <= patience_ns)
     }
-
-    /// For how long nothing was heard from it, directly or through others.
-    pub(super) fn silent_ns(&self, now: Nanos) -> u64 {
-        if self.reachable || self.connected {
-            return 0;
-        }
-        self.heard_at.map_or(0, |at| now.0.saturating_sub(at.0))
-    }
 }

@@ -191,6 +191,9 @@ impl Node {
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.outbox.acknowledge(applied);
         }
+        if !self.is_fellow(self.id) {
+            return;
+        }
         for grant in grants {
             if self.applied.is_next(from, grant.number) && !self.apply(now, from, grant) {
                 self.counters.grants_deferred += 1;

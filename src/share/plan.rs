@@ -294,6 +294,10 @@ fn unit_flow(scene: &Scene<'_>, own: usize, likelihood: &Likelihood) -> Flow {
         .map(|(balance, target)| balance - signed(*target))
         .collect();
     let takes = |index: usize| {
+        if likelihood.idle {
+            // Nobody asks: shares go home and take their units with them.
+            return false;
+        }
         let unit = signed(Amount::from_units(1).grains());
         let (balance, target) = (balances[index], signed(targets[index]));
         let low = balance < unit || balance < target / 2;
@@ -368,7 +372,7 @@ impl Wanted {
             .max(self.least_level(account, share, pace));
         Some(Parcel {
             share,
-            overdraft: Share::NONE,
+            overdraft,
             level,
         })
     }
