@@ -244,8 +244,9 @@ impl Node {
         let peers = peers.filter_map(|(node, peer)| {
             let report = peer.report.as_ref()?;
             let new = report.known.is_empty() && !report.leaving;
+            let has_left = report.leaving && !report.known.contains(node);
             let akin = report.known.iter().any(|other| known.contains(other));
-            let counts = known.contains(node) || new || (akin && !report.leaving);
+            let counts = known.contains(node) || new || (akin && !has_left);
             counts.then_some(Candidate {
                 node: *node,
                 report,
@@ -295,7 +296,10 @@ impl Node {
             view.member(node)
                 .is_some_and(|member| !member.after.is_none())
         };
-        let news = |c: &Candidate<'_>| c.report.leaving == holds(c.node);
+        let news = |c: &Candidate<'_>| match c.report.leaving {
+            true => c.report.known.contains(&c.node),
+            false => !holds(c.node),
+        };
         candidates.iter().any(news) || !evicted.is_empty()
     }
 
