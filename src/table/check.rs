@@ -149,7 +149,7 @@ fn signal(
     tick_ns: u64,
 ) -> Signal {
     let gap = Duration::from_nanos(tick_ns / URGENT_PER_TICK);
-    let wants = basis != Some(Basis::OwnShare) || entry.is_low(pace);
+    let wants = basis.is_none() || entry.is_low(pace);
     let rested = entry
         .urged_at
         .is_none_or(|urged_at| now.since(urged_at) >= gap);

@@ -103,10 +103,12 @@ impl Entry {
         }
     }
 
-    /// Whether it has hardly any units left of what it may hold: peers should know.
+    /// Whether not even one more unit could be admitted here, on rights or on overdraft: peers
+    /// should know.
     #[must_use]
     pub fn is_low(&self, pace: &Pace) -> bool {
-        self.account.balance(pace) < Amount::from_units(1)
+        let room = self.account.room(pace).saturating_add(self.account.overdraft_room(pace));
+        room.saturating_sub(self.account.level()) < Amount::from_units(1)
     }
 }
 
