@@ -14,7 +14,7 @@ failed() {
 # The exit code of a command, whatever it is.
 code_of() {
     local code=0
-    "$@" || code=$?
+    "$@" >/dev/null || code=$?
     printf '%s' "$code"
 }
 
