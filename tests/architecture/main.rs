@@ -30,11 +30,14 @@ const UNCITED_YET: &[&str] = &["INV-9", "INV-10", "C2", "C3", "C4", "C6", "C10"]
 const UNWRITTEN_YET: &[&str] = &[
     "acquire_exact",
     "ceiling",
+    "cluster",
     "convergence",
-    "decisions",
+    "driver",
     "hostile",
+    "local",
     "memory",
-    "stories",
+    "partition",
+    "refusals",
     "views",
 ];
 
