@@ -1,4 +1,29 @@
-//! Rate limits divided into shares over a cluster.
+//! Rate limits divided into shares over a cluster, with nobody in the middle and a stated ceiling.
+//!
+//! Every limit is divided into shares, one per node. A node admits requests against its own share,
+//! in memory; shares move between nodes, toward demand. For a limit of burst `C` and rate `r`, and
+//! an overshoot `ε` that you choose, every interval of length `T` sees, over all nodes together,
+//! at most
+//!
+//! ```text
+//! (1 + ε)·C + (1 + ρ)·r·T
+//! ```
+//!
+//! admitted, whatever the network, the processes and the wall clocks do; `ρ` is the rate error of
+//! the fastest node's monotonic clock. [`EvictAfter`] is the one place where that can be traded for
+//! availability, and [`Bound`] has both forms.
+//!
+//! ```
+//! use distributary::{Limit, Limiter};
+//!
+//! let limiter = Limiter::local(Limit::per_second(100).burst(2));
+//! assert!(limiter.check("ann").is_allowed());
+//! assert!(limiter.check("ann").is_allowed());
+//! assert!(limiter.check("ann").retry_after().is_some());
+//! ```
+//!
+//! In a cluster the same [`Limiter`] comes from a running `Node`: see `Node::builder`, of the
+//! feature `quic`, which is on by default. Without it this is the local limiter and [`proto`].
 
 mod gossip;
 mod limit;
@@ -51,3 +76,8 @@ pub mod proto {
     pub use crate::view::{Ledger, Member, View, ViewId};
     pub use crate::wire::{DATAGRAM_BYTES, FRAME_BYTES_MAX, Message, WireError};
 }
+
+/// Compiles and runs what the README shows.
+#[cfg(all(doctest, feature = "quic"))]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

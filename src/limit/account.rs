@@ -392,6 +392,7 @@ mod tests {
             }
         }
 
+        /// INV-5: what went in and what went out is never taken back.
         #[test]
         fn counters_only_grow(steps in prop::collection::vec(step(), 1..60)) {
             let mut world = World::new(2);
@@ -415,6 +416,7 @@ mod tests {
         assert!(!account.admit_owned(Amount::from_grains(1), &pace));
     }
 
+    /// INV-8: who is in debt hands nothing out, and repays.
     #[test]
     fn a_debtor_grants_nothing_and_repays_from_its_own_rate() {
         let (pace, half) = (pace(), Share::WHOLE.portion(1, 2));

@@ -132,6 +132,7 @@ const STEP_NS: u64 = 10_000_000;
 mod tests {
     use super::*;
 
+    /// C11: a caller's clock is trusted with nothing.
     #[test]
     fn a_clock_that_steps_back_is_seen_and_not_followed() {
         let manual = ManualClock::new();

@@ -117,6 +117,7 @@ mod tests {
         assert!(WHOLE_PARTS % 41 != 0);
     }
 
+    /// INV-2: what is divided sums to what was there.
     #[test]
     fn an_uneven_split_loses_nothing() {
         let pieces: Vec<_> = Share::from_parts(10).split_evenly(4).collect();

@@ -290,6 +290,7 @@ mod tests {
         ledger
     }
 
+    /// INV-6: a view that is given up for a newer one gives nothing back.
     #[test]
     fn a_view_ratchets_until_one_completes() {
         let mut ledger = holder();
@@ -333,6 +334,7 @@ mod tests {
         assert_eq!(ledger.adopt(&evicting, |_| false), Adoption::Adopted);
     }
 
+    /// INV-7: neither what was nor what will be held may exceed the whole.
     #[test]
     fn what_sums_to_more_than_one_is_no_view() {
         let mut ledger = holder();
@@ -345,6 +347,7 @@ mod tests {
         assert_eq!(ledger.adopt(&founding, |_| true), Adoption::NotMine);
     }
 
+    /// C5: a new life begins with nothing.
     #[test]
     fn a_new_life_holds_nothing_and_names_the_old_one() {
         let mut ledger = holder();

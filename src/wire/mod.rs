@@ -344,7 +344,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4000))]
-        /// Total: any bytes at all are a message, an unknown kind, or an error.
+        /// C9: any bytes at all are a message, an unknown kind, or an error.
         #[test]
         fn any_bytes_decode_or_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _decoded = Message::decode(&bytes);

@@ -67,6 +67,7 @@ fn a_hundredth_of_a_unit_over_is_over() {
     assert_eq!(judgement.furthest, None);
 }
 
+/// C8, as the judge counts it.
 #[test]
 fn further_groups_widen_the_bound_by_their_overdraft_and_their_drain() {
     let mut split = bound(10, (1, 2));

@@ -82,6 +82,7 @@ fn failures_have_their_own_exit_codes() {
     assert_eq!(exit_code(Err(Failure::Run(anyhow!("bad")))), 3);
 }
 
+/// C8: a demo that makes groups is judged by their bound.
 #[test]
 fn a_cut_that_outlasts_the_eviction_widens_the_bound() {
     let second = 1_000_000_000;

@@ -78,6 +78,7 @@ async fn a_killed_peers_successor_resets_its_connections() {
     three.up(1).await;
 }
 
+/// C12, of the transport alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_pair_exchanges_few_datagrams_and_stays_up() {
     let (mut one, mut two) = pair().await;
@@ -113,6 +114,7 @@ async fn send_raw(connection: &quinn::Connection, bytes: &[u8]) {
     stream.finish().expect("an open stream");
 }
 
+/// C9, on a connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_and_oversize_close_and_are_counted() {
     let mut one = start(config(1)).await;
