@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::limit::{Pace, Parcel};
-use crate::row::{Row, Standing};
-use crate::share::{COUNT_SCALE, Holder, Move, Scene, plan};
+use crate::row::Row;
+use crate::share::{COUNT_SCALE, Holder, Move, Scene, donor, plan};
 use crate::table::{Constants, Entry, LimitIndex};
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 
 use super::Node;
+use super::peer::Peer;
 
 /// A row is told again after so many ticks though nothing changed.
 const ROW_REFRESH_TICKS: u32 = 50;
@@ -90,26 +91,32 @@ impl Node {
         }
     }
 
-    /// Whom to ask for units of a key that has run out: the peer that seems to have most, if that
-    /// is a whole unit at least, and it may be asked in this tick. Asking all would cost as many
-    /// messages and as many answers.
+    /// Whom to ask for units of a key that has run out: the one peer that would give most, by the
+    /// same plan, if it may be asked in this tick. Asking all would cost as many messages and as
+    /// many answers.
     fn likeliest_donor(&self, key: KeyId, now: Nanos) -> Option<NodeId> {
-        let open = |node: &NodeId| {
-            let peer = self.peers.get(node);
-            peer.is_some_and(|peer| peer.connected && peer.urgent_sent < URGENT_PER_TICK_MAX)
-        };
-        let most = self.table.with_contended(key, |entry, constants| {
+        let asked = self.table.with_contended(key, |entry, constants| {
             let pace = &self.table.policy(entry.limit).pace;
-            let balance = |other: &Standing| match entry.rows.of(other.node) {
-                Some(heard) => heard.balance_at(now, pace),
-                None => Amount::share_of_units(other.base, pace.burst_units()),
-            };
-            let others = constants.others.iter().filter(|other| open(&other.node));
-            others.map(|other| (balance(other), other.node)).max()
+            entry.drain(pace, now);
+            let mut holders = self.holders(entry, constants, now);
+            holders
+                .iter_mut()
+                .for_each(|holder| holder.ready = holder.node == self.id);
+            let rate_count_per_tick = self.rate_count_per_tick(entry.limit);
+            let asker = Some(self.id);
+            donor(
+                &Scene {
+                    pace,
+                    rate_count_per_tick,
+                    holders: &holders,
+                    asker,
+                },
+                self.id,
+            )
         });
-        most.flatten()
-            .filter(|(balance, _)| *balance >= Amount::from_units(1))
-            .map(|(_, node)| node)
+        let peer = |node: &NodeId| self.peers.get(node);
+        let open = |peer: &Peer| peer.connected && peer.urgent_sent < URGENT_PER_TICK_MAX;
+        asked.flatten().filter(|node| peer(node).is_some_and(open))
     }
 
     /// The row of a key to send out of turn, whether or not one would be due.

@@ -7,10 +7,10 @@ use crate::row::Row;
 use crate::share::Grant;
 use crate::units::{KeyId, Nanos, NodeId};
 use crate::view::ViewId;
-use crate::wire::{DATAGRAM_BYTES, Gossip, Message};
+use crate::wire::{DATAGRAM_BYTES, Gossip, Message, ROW_BYTES_USUAL};
 
-/// Rows that fit one datagram, at about 105 bytes each.
-const ROWS_PER_DATAGRAM: usize = DATAGRAM_BYTES / 110;
+/// Rows that fit one datagram, beside what else is said.
+const ROWS_PER_DATAGRAM: usize = (DATAGRAM_BYTES - 60) / ROW_BYTES_USUAL;
 
 /// Datagrams of rows to one peer in one tick: the tick's byte budget. What does not fit waits.
 const DATAGRAMS_PER_TICK_MAX: usize = 8;

@@ -42,10 +42,6 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    fn may_give(&self, own: usize, index: usize) -> bool {
-        self.asker.is_none() || index == own
-    }
-
     fn may_take(&self, index: usize) -> bool {
         let holder = &self.holders[index];
         holder.ready && self.asker.is_none_or(|asker| asker == holder.node)
@@ -86,9 +82,10 @@ pub fn plan(scene: &Scene<'_>, own: NodeId, account: &Account) -> Vec<Move> {
         return Vec::new();
     }
     let likelihood = likelihood(scene);
-    let shares = share_flow(scene, index, &likelihood);
-    let units = unit_flow(scene, index, &likelihood);
-    let overdraft = overdraft_flow(scene, index, &likelihood);
+    let giver = scene.asker.map(|_| index);
+    let shares = share_flow(scene, giver, &likelihood);
+    let units = unit_flow(scene, giver, &likelihood);
+    let overdraft = overdraft_flow(scene, giver, &likelihood);
     let own_units_short = units.is_short(index);
     let mut rest = *account;
     let mut moves = Vec::new();
@@ -110,6 +107,19 @@ pub fn plan(scene: &Scene<'_>, own: NodeId, account: &Account) -> Vec<Move> {
         }
     }
     moves
+}
+
+/// Whom `own` should ask for units, of one key: the holder that has most of what it lacks, if it
+/// lacks any by the same reckoning by which that holder would give. `own` must be the scene's asker.
+#[must_use]
+pub fn donor(scene: &Scene<'_>, own: NodeId) -> Option<NodeId> {
+    let index = scene.holders.iter().position(|holder| holder.node == own)?;
+    let units = unit_flow(scene, None, &likelihood(scene));
+    let gives = |from: &usize| units.amount(*from, index);
+    let from = (0..scene.holders.len())
+        .max_by_key(gives)
+        .filter(|from| gives(from) > 0)?;
+    Some(scene.holders[from].node)
 }
 
 /// How much of the next arrivals each holder will probably see, in parts of [`Share::WHOLE`]; and
@@ -242,7 +252,7 @@ impl Flow {
 }
 
 /// The first flow: where the rate should be, in parts.
-fn share_flow(scene: &Scene<'_>, own: usize, likelihood: &Likelihood) -> Flow {
+fn share_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &Likelihood) -> Flow {
     let holders = scene.holders;
     // Of all there is, not of what is seen: a share on its way is at nobody's, and targets that
     // shrank with it would send the rest after it.
@@ -266,21 +276,29 @@ fn share_flow(scene: &Scene<'_>, own: usize, likelihood: &Likelihood) -> Flow {
         all / u128::from(SHARE_HYSTERESIS)
     };
     let takes = |index: usize| scene.may_take(index) && surplus[index].unsigned_abs() >= least;
-    Flow::pair(&surplus, |index| scene.may_give(own, index), takes)
+    Flow::pair(
+        &surplus,
+        |index| giver.is_none_or(|giver| giver == index),
+        takes,
+    )
 }
 
 /// Rights of overdraft are moved by view changes alone, and go home when a key is idle.
-fn overdraft_flow(scene: &Scene<'_>, own: usize, likelihood: &Likelihood) -> Flow {
+fn overdraft_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &Likelihood) -> Flow {
     let surplus = |holder: &Holder| {
         i128::from(holder.overdraft.parts()) - i128::from(holder.base_overdraft.parts())
     };
     let surplus: Vec<_> = scene.holders.iter().map(surplus).collect();
     let takes = |index: usize| likelihood.idle && scene.may_take(index);
-    Flow::pair(&surplus, |index| scene.may_give(own, index), takes)
+    Flow::pair(
+        &surplus,
+        |index| giver.is_none_or(|giver| giver == index),
+        takes,
+    )
 }
 
 /// The second flow: where the units should be, in grains.
-fn unit_flow(scene: &Scene<'_>, own: usize, likelihood: &Likelihood) -> Flow {
+fn unit_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &Likelihood) -> Flow {
     let holders = scene.holders;
     let balances: Vec<i128> = holders
         .iter()
@@ -303,7 +321,11 @@ fn unit_flow(scene: &Scene<'_>, own: usize, likelihood: &Likelihood) -> Flow {
         let low = balance < unit || balance < target / 2;
         scene.may_take(index) && low && target >= unit && target - balance >= unit / 4
     };
-    Flow::pair(&surplus, |index| scene.may_give(own, index), takes)
+    Flow::pair(
+        &surplus,
+        |index| giver.is_none_or(|giver| giver == index),
+        takes,
+    )
 }
 
 /// Units a holder can admit, below zero in debt.

@@ -107,7 +107,10 @@ impl Entry {
     /// should know.
     #[must_use]
     pub fn is_low(&self, pace: &Pace) -> bool {
-        let room = self.account.room(pace).saturating_add(self.account.overdraft_room(pace));
+        let room = self
+            .account
+            .room(pace)
+            .saturating_add(self.account.overdraft_room(pace));
         room.saturating_sub(self.account.level()) < Amount::from_units(1)
     }
 }

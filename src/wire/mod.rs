@@ -7,6 +7,10 @@
 //! The decoder is total and bounded: a frame is at most [`FRAME_BYTES_MAX`] long, lists are bounded
 //! by what a frame can hold, and then by the counts below.
 
+mod pack;
+
+pub(crate) use pack::ROW_BYTES_USUAL;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +23,7 @@ use crate::view::{MEMBERS_MAX, OpeningChunk, Report, View, ViewId};
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
 
 /// Longest frame that should go as one datagram, where nothing says more: QUIC's smallest path.
-pub const DATAGRAM_BYTES: usize = 1100;
+pub const DATAGRAM_BYTES: usize = 1150;
 
 /// Most rows, and most grants, in one message.
 pub const ITEMS_MAX: usize = 4096;
@@ -38,6 +42,7 @@ pub struct Gossip {
     /// … and up to this; zero if they were picked out of order and say nothing of the others.
     pub upto: u64,
     /// The rows.
+    #[serde(with = "pack")]
     pub rows: Vec<Row>,
     /// Grants to the receiver, in order.
     pub grants: Vec<Grant>,
