@@ -17,7 +17,7 @@ use crate::units::{Amount, KeyId, Nanos, Share};
 const QUIET_PART: u64 = 2;
 
 /// The protocol is told of one key's want at most once in this part of a tick.
-const URGENT_PER_TICK: u64 = 50;
+const URGENT_PER_TICK: u64 = 20;
 
 pub(super) fn check(
     shard: &mut Shard,
