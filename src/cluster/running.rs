@@ -193,7 +193,8 @@ impl Cluster for Remote {
             running.with_node(|node| node.acquire(now, ticket, request));
             running.changed.notify_one();
             // A driver that has died never answers: wait no longer than twice the deadline.
-            let patience = running.acquire_deadline * 2 + PATIENCE_EXTRA;
+            let twice = running.acquire_deadline.saturating_mul(2);
+            let patience = twice.saturating_add(PATIENCE_EXTRA);
             tokio::time::timeout(patience, receiver).await.ok()?.ok()
         })
     }
