@@ -127,6 +127,12 @@ impl Decision {
         self.view_age
     }
 
+    /// What was charged, and where: what a refund shows. `None` if nothing was.
+    #[must_use]
+    pub const fn charge(&self) -> Option<Charge> {
+        self.charge
+    }
+
     /// When it was decided, by the clock of the node that charged: comparable only between nodes
     /// that were given one clock.
     #[must_use]

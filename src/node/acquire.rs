@@ -1,6 +1,6 @@
 //! The asking side of `acquire`: one question per key in flight, the rest wait in line.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::limit::{Basis, Charge, Decision, Refusal, Verdict};
@@ -30,6 +30,9 @@ const WAITING_MAX: usize = 65_536;
 /// Refusals remembered: an exhausted key costs no round trip for each request.
 const REFUSALS_MAX: usize = 65_536;
 
+/// Questions given up whose answers are still looked out for: of what they charge, more is burned.
+const GIVEN_UP_MAX: usize = 65_536;
+
 /// The requests that wait, and what was refused of late.
 #[derive(Debug, Default)]
 pub(super) struct Asking {
@@ -37,6 +40,11 @@ pub(super) struct Asking {
     refusals: BTreeMap<KeyId, Remembered>,
     numbers: u64,
     waiting: usize,
+    /// Questions whose requests were decided otherwise: what their answers charge is handed back.
+    given_up: BTreeSet<(u64, NodeId)>,
+    /// Answers that this node gave itself, taken one after the other: each may lead to the next.
+    own_answers: VecDeque<Answer>,
+    takes_own: bool,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +72,16 @@ impl Asking {
     pub(super) fn earliest(&self) -> Option<Nanos> {
         let deadlines = self.lines.values().flat_map(|line| &line.waiting);
         deadlines.map(|(_, request)| request.deadline).min()
+    }
+
+    /// Waits no longer for the answer to the question in flight of a line, if there is one.
+    fn give_up(&mut self, key: KeyId) {
+        let asked = self.lines.get_mut(&key).and_then(|line| line.asked.take());
+        if let Some(Asked { number, holder }) = asked
+            && self.given_up.len() < GIVEN_UP_MAX
+        {
+            self.given_up.insert((number, holder));
+        }
     }
 }
 
@@ -171,6 +189,20 @@ impl Node {
         }
     }
 
+    /// An answer of this node to itself.
+    ///
+    /// Not handled within the question: a line of requests would be as deep a recursion.
+    pub(super) fn answer_self(&mut self, now: Nanos, answer: Answer) {
+        self.asking.own_answers.push_back(answer);
+        if std::mem::replace(&mut self.asking.takes_own, true) {
+            return;
+        }
+        while let Some(answer) = self.asking.own_answers.pop_front() {
+            self.handle_answer(now, self.id, answer);
+        }
+        self.asking.takes_own = false;
+    }
+
     /// A holder's answer. It is used once, for the question it names, and only before the deadline
     /// of the one who asked; one that comes too late is handed back.
     pub(super) fn handle_answer(&mut self, now: Nanos, from: NodeId, answer: Answer) {
@@ -180,7 +212,10 @@ impl Node {
         };
         let line = self.asking.lines.iter_mut().find(|(_, line)| asked(line));
         let Some((key, line)) = line else {
-            self.hand_back(from, answer);
+            // A doubled answer was used already: only what was given up may be handed back.
+            if self.asking.given_up.remove(&(answer.number, from)) {
+                self.hand_back(from, answer);
+            }
             return;
         };
         let key = *key;
@@ -190,6 +225,8 @@ impl Node {
         };
         if request.deadline < now {
             self.hand_back(from, answer);
+            self.leave_line(key, ticket);
+            self.fall_back(now, ticket, request);
         } else if answer.allowed || answer.whole {
             self.leave_line(key, ticket);
             let decision = self.decision_of(from, request.ask, answer);
@@ -297,7 +334,7 @@ impl Node {
             let expired: Vec<_> = line.waiting.iter().copied().filter(late).collect();
             line.waiting.retain(|waiting| !late(waiting));
             if first_is_late {
-                line.asked = None;
+                self.asking.give_up(key);
             }
             self.asking.waiting -= expired.len();
             self.counters.questions_expired += expired.len() as u64;
@@ -312,10 +349,10 @@ impl Node {
     pub(super) fn ask_again(&mut self, now: Nanos, lost: NodeId) {
         let keys: Vec<_> = self.asking.lines.keys().copied().collect();
         for key in keys {
-            if let Some(line) = self.asking.lines.get_mut(&key)
-                && line.asked.is_some_and(|asked| asked.holder == lost)
-            {
-                line.asked = None;
+            let line = self.asking.lines.get(&key);
+            let asked = line.and_then(|line| line.asked);
+            if asked.is_some_and(|asked| asked.holder == lost) {
+                self.asking.give_up(key);
                 self.ask_next(now, key);
             }
         }
@@ -324,6 +361,7 @@ impl Node {
     /// A new life: what was asked by the old one is asked anew.
     pub(super) fn forget_questions(&mut self, now: Nanos) {
         self.asking.refusals.clear();
+        self.asking.given_up.clear();
         for line in self.asking.lines.values_mut() {
             line.asked = None;
         }

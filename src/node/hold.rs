@@ -115,9 +115,11 @@ impl Node {
         true
     }
 
-    /// Whether a node counts with this one in its adopted view.
-    fn is_fellow(&self, node: NodeId) -> bool {
-        self.ledger.adopted().is_some_and(|view| view.has(node))
+    /// Whether a node counts with this one in its adopted view and stays: what a leaver were given
+    /// after its last word, the next view would find missing and hand out once more.
+    pub(super) fn is_fellow(&self, node: NodeId) -> bool {
+        let member = self.ledger.adopted().and_then(|view| view.member(node));
+        member.is_some_and(|member| !member.after.is_none())
     }
 
     /// Hands over all that this node holds of a key, at once.
@@ -261,7 +263,7 @@ impl Node {
             charge: decision.charge.map_or(0, |charge| charge.number),
         };
         if from == self.id {
-            self.handle_answer(now, from, answer);
+            self.answer_self(now, answer);
         } else {
             self.counters.questions_answered += 1;
             self.send(from, &Message::Answer(answer));

@@ -1,10 +1,12 @@
 //! Contended keys: what a tick does with each, and what cannot wait for it.
 
+use std::collections::BTreeMap;
+
 use crate::limit::{Pace, Parcel};
-use crate::row::Row;
+use crate::row::{Row, Standing};
 use crate::share::{COUNT_SCALE, Holder, Move, Scene, plan};
 use crate::table::{Constants, Entry, LimitIndex};
-use crate::units::{KeyId, LimitId, Nanos, NodeId, Share};
+use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 
 use super::Node;
 
@@ -25,6 +27,17 @@ const GRANT_REST_TICKS: u32 = 3;
 /// Urgent messages to one peer in one tick; what does not fit waits for the tick.
 const URGENT_PER_TICK_MAX: u32 = 8;
 
+/// Why a key is attended to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occasion {
+    /// The tick has come.
+    Tick,
+    /// Its rights ran out here.
+    Want,
+    /// A peer has asked for some of it.
+    Asked(NodeId),
+}
+
 /// What a tick found for one key.
 struct Attended {
     row: Option<Row>,
@@ -43,8 +56,8 @@ impl Node {
                 self.journal.forget(key);
                 continue;
             }
-            match self.attend(key, now, false) {
-                Some(attended) => due.extend(self.carry_out(key, attended, now)),
+            match self.attend(key, now, Occasion::Tick) {
+                Some(attended) => due.extend(self.carry_out(key, attended)),
                 None => {
                     self.active.remove(&key);
                 }
@@ -59,35 +72,57 @@ impl Node {
     /// Keys whose rights ran out since this was last called: peers are told at once, within a
     /// budget, so that those with units to spare can send some.
     pub fn handle_urgent(&mut self, now: Nanos) {
-        let keys = self.table.take_urgent();
-        let peers = self.connected();
-        let open = |node: &NodeId| self.peers[node].urgent_sent < URGENT_PER_TICK_MAX;
-        if keys.is_empty() || !peers.iter().any(open) {
-            return;
-        }
-        let mut rows = Vec::new();
-        for key in keys {
+        let mut asked: BTreeMap<NodeId, Vec<Row>> = BTreeMap::new();
+        for key in self.table.take_urgent() {
             self.active.insert(key);
+            let Some(donor) = self.likeliest_donor(key, now) else {
+                continue;
+            };
             if let Some(row) = self.attend_urgently(key, now) {
-                rows.push(self.journal.write(row));
+                asked
+                    .entry(donor)
+                    .or_default()
+                    .push(self.journal.write(row));
             }
         }
-        for node in peers {
+        for (node, rows) in asked {
             self.spread_urgent(node, &rows, now);
         }
     }
 
+    /// Whom to ask for units of a key that has run out: the peer that seems to have most, if that
+    /// is a whole unit at least, and it may be asked in this tick. Asking all would cost as many
+    /// messages and as many answers.
+    fn likeliest_donor(&self, key: KeyId, now: Nanos) -> Option<NodeId> {
+        let open = |node: &NodeId| {
+            let peer = self.peers.get(node);
+            peer.is_some_and(|peer| peer.connected && peer.urgent_sent < URGENT_PER_TICK_MAX)
+        };
+        let most = self.table.with_contended(key, |entry, constants| {
+            let pace = &self.table.policy(entry.limit).pace;
+            let balance = |other: &Standing| match entry.rows.of(other.node) {
+                Some(heard) => heard.balance_at(now, pace),
+                None => Amount::share_of_units(other.base, pace.burst_units()),
+            };
+            let others = constants.others.iter().filter(|other| open(&other.node));
+            others.map(|other| (balance(other), other.node)).max()
+        });
+        most.flatten()
+            .filter(|(balance, _)| *balance >= Amount::from_units(1))
+            .map(|(_, node)| node)
+    }
+
     /// The row of a key to send out of turn, whether or not one would be due.
     fn attend_urgently(&mut self, key: KeyId, now: Nanos) -> Option<Row> {
-        let attended = self.attend(key, now, true)?;
-        self.carry_out(key, attended, now)
+        let attended = self.attend(key, now, Occasion::Want)?;
+        self.carry_out(key, attended)
     }
 
     /// A peer has told its want of some keys: what can be spared goes to it at once.
-    pub(super) fn answer_want(&mut self, keys: &[KeyId], now: Nanos) {
+    pub(super) fn answer_want(&mut self, from: NodeId, keys: &[KeyId], now: Nanos) {
         for key in keys {
-            if let Some(attended) = self.attend(*key, now, false) {
-                if let Some(row) = self.carry_out(*key, attended, now) {
+            if let Some(attended) = self.attend(*key, now, Occasion::Asked(from)) {
+                if let Some(row) = self.carry_out(*key, attended) {
                     self.journal.write(row);
                 }
             }
@@ -95,7 +130,7 @@ impl Node {
     }
 
     /// Drains a key, forgets what has expired, decides what to move and whether to tell.
-    fn attend(&self, key: KeyId, now: Nanos, always: bool) -> Option<Attended> {
+    fn attend(&self, key: KeyId, now: Nanos, occasion: Occasion) -> Option<Attended> {
         let tick = self.table.tick_of(now);
         self.table.with_contended(key, |entry, constants| {
             let policy = self.table.policy(entry.limit);
@@ -106,9 +141,9 @@ impl Node {
                 .rows
                 .retain(|heard| now.0.saturating_sub(heard.at.0) <= life_ns);
             entry.keep_gathered(now, self.config.ticks_ns(1));
-            let moves = self.moves(entry, constants, &policy.pace, now);
+            let moves = self.moves(entry, constants, &policy.pace, occasion, now);
             let row = entry.row(policy.id, key, 0, tick);
-            let due = always || self.is_due(entry, constants, &row, now);
+            let due = occasion == Occasion::Want || self.is_due(entry, constants, &row, now);
             if due {
                 entry.sent = Some(row);
                 entry.sent_at = now;
@@ -123,11 +158,10 @@ impl Node {
     }
 
     /// Puts what was granted on its way.
-    fn carry_out(&mut self, key: KeyId, attended: Attended, now: Nanos) -> Option<Row> {
+    fn carry_out(&mut self, key: KeyId, attended: Attended) -> Option<Row> {
         for Move { to, parcel } in attended.moves {
             self.post(to, attended.limit, key, parcel);
         }
-        let _ = now;
         attended.row
     }
 
@@ -148,6 +182,7 @@ impl Node {
         entry: &mut Entry,
         constants: &Constants,
         pace: &Pace,
+        occasion: Occasion,
         now: Nanos,
     ) -> Vec<Move> {
         if self.ledger.is_leaving() || entry.account.share().is_none() {
@@ -158,10 +193,15 @@ impl Node {
             return Vec::new();
         }
         let rate_count_per_tick = self.rate_count_per_tick(entry.limit);
+        let asker = match occasion {
+            Occasion::Asked(node) => Some(node),
+            Occasion::Tick | Occasion::Want => None,
+        };
         let scene = Scene {
             pace,
             rate_count_per_tick,
             holders: &holders,
+            asker,
         };
         let mut moves = plan(&scene, self.id, &entry.account);
         moves.retain(|Move { to, parcel }| {
@@ -229,13 +269,12 @@ impl Node {
         let Some(peer) = self.peers.get(&node) else {
             return false;
         };
-        let member = self.ledger.adopted().is_some_and(|view| view.has(node));
         let rest_ns = self.config.ticks_ns(GRANT_REST_TICKS);
         let rested = entry.granted.iter().all(|(to, seq, at)| {
             *to != node || *seq < row_seq || now.0.saturating_sub(at.0) >= rest_ns
         });
         let heard = peer.is_heard(now, self.config.ticks_ns(HEARD_TICKS));
-        member && rested && heard && peer.outbox.has_room()
+        self.is_fellow(node) && rested && heard && peer.outbox.has_room()
     }
 
     /// Whether peers should hear of a key at this tick.
@@ -279,7 +318,7 @@ impl Node {
             return;
         };
         let pace = &self.table.policy(limit).pace;
-        let room = crate::units::Amount::share_of_units(row.share, pace.burst_units());
+        let room = Amount::share_of_units(row.share, pace.burst_units());
         let wants = row.unmet_units > 0
             || row.share != member.after
             || row.level().grains() > room.grains() / 4;

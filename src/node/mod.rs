@@ -167,6 +167,12 @@ impl Node {
         outboxes.flat_map(|(node, peer)| peer.outbox.pending().map(|grant| (*node, grant)))
     }
 
+    /// How many grants of `from` were applied in the adopted view.
+    #[must_use]
+    pub fn grants_applied_of(&self, from: NodeId) -> u64 {
+        self.applied.of(from)
+    }
+
     /// A connection to a peer is up: it has proved its id and was greeted.
     pub fn handle_peer_up(&mut self, now: Nanos, node: NodeId, address: SocketAddr) {
         let peer = self.peers.entry(node).or_default();

@@ -1,5 +1,6 @@
 //! What a node keeps of one peer.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use crate::gossip::Progress;
@@ -30,6 +31,8 @@ pub(super) struct Peer {
     pub(super) granted_at: Option<Nanos>,
     /// How far it has heard our rows.
     pub(super) progress: Progress,
+    /// Rows of it that came ahead of their turn: from where, up to where.
+    pub(super) ahead: BTreeSet<(u64, u64)>,
     /// Whether it is owed an acknowledgement.
     pub(super) owed: bool,
     /// Urgent messages sent to it in this tick.
@@ -41,13 +44,5 @@ impl Peer {
     pub(super) fn is_heard(&self, now: Nanos, patience_ns: u64) -> bool {
         let since = |at: Nanos| now.0.saturating_sub(at.0);
         self.connected && self.heard_at.is_some_and(|at| since(at) <= patience_ns)
-    }
-
-    /// For how long nothing was heard from it, directly or through others.
-    pub(super) fn silent_ns(&self, now: Nanos) -> u64 {
-        if self.reachable || self.connected {
-            return 0;
-        }
-        self.heard_at.map_or(0, |at| now.0.saturating_sub(at.0))
     }
 }

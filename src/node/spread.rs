@@ -24,6 +24,9 @@ const ROWS_RETRY_TICKS: u32 = 4;
 /// Grants that were not acknowledged for so many ticks are sent again.
 const GRANTS_RETRY_TICKS: u32 = 3;
 
+/// Messages of one peer that may be ahead of their turn; more are as good as lost.
+const AHEAD_MAX: usize = 256;
+
 impl Node {
     /// Tells every connected peer what it has not heard.
     pub(super) fn spread(&mut self, now: Nanos) {
@@ -136,7 +139,7 @@ impl Node {
         } = gossip;
         let owes = upto > 0 || !grants.is_empty();
         if let Some(peer) = self.peers.get_mut(&from) {
-            peer.progress.acknowledged(digest);
+            peer.progress.acknowledged(digest, now);
             peer.owed |= owes;
         }
         self.take_grants(now, from, view, applied, &grants);
@@ -144,15 +147,31 @@ impl Node {
         for row in rows {
             self.hear(from, row, now);
         }
-        let seen = self.digest.get(&from);
-        if after <= seen && upto > seen {
-            self.digest.apply(Dot::new(from, upto));
-        }
+        self.advance_digest(from, after, upto);
         if urgent {
-            self.answer_want(&keys, now);
+            self.answer_want(from, &keys, now);
             self.spread_grants(from, now);
         }
         self.look_at_gatherings(now, from);
+    }
+
+    /// Notes that all rows between two points are here. Messages overtake each other: what came
+    /// ahead of its turn is remembered until the gap before it has closed.
+    fn advance_digest(&mut self, from: NodeId, after: u64, upto: u64) {
+        let Some(peer) = self.peers.get_mut(&from) else {
+            return;
+        };
+        if upto > after && peer.ahead.len() < AHEAD_MAX {
+            peer.ahead.insert((after, upto));
+        }
+        let mut seen = self.digest.get(&from);
+        while let Some((after, upto)) = peer.ahead.first().copied().filter(|(a, _)| *a <= seen) {
+            peer.ahead.remove(&(after, upto));
+            seen = seen.max(upto);
+        }
+        if seen > self.digest.get(&from) {
+            self.digest.apply(Dot::new(from, seen));
+        }
     }
 
     /// Applies a peer's grants, exactly once and in order; only those of the view that both have
@@ -171,6 +190,9 @@ impl Node {
         }
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.outbox.acknowledge(applied);
+        }
+        if !self.is_fellow(self.id) {
+            return;
         }
         for grant in grants {
             if self.applied.is_next(from, grant.number) && !self.apply(now, from, grant) {

@@ -37,6 +37,8 @@ pub(super) struct Change {
     /// Since when enough nodes to found are there.
     founders_since: Option<Nanos>,
     left: bool,
+    /// A proposal was refused: at the next tick others hear where this node really stands.
+    refused: bool,
 }
 
 impl Change {
@@ -48,6 +50,7 @@ impl Change {
             rest_until: now,
             founders_since: None,
             left: false,
+            refused: false,
         }
     }
 }
@@ -60,9 +63,12 @@ impl Node {
         self.see_off();
     }
 
-    /// An operator's word that a node is gone for good: it is evicted without waiting.
+    /// An operator's word that a node is gone for good: it is evicted without waiting. The others
+    /// hear of it by this node's reports.
     pub fn forget(&mut self, now: Nanos, node: NodeId) {
         self.peers.entry(node).or_default().gone = true;
+        self.ledger.forget(node);
+        self.report_to_all(now);
         self.views.needed_since.get_or_insert(now);
     }
 
@@ -117,7 +123,8 @@ impl Node {
         } else {
             REPORT_TICKS
         };
-        if now.0.saturating_sub(self.views.reported_at.0) >= self.config.ticks_ns(ticks) {
+        let due = now.0.saturating_sub(self.views.reported_at.0) >= self.config.ticks_ns(ticks);
+        if std::mem::take(&mut self.views.refused) || due {
             self.report_to_all(now);
         }
     }
@@ -139,6 +146,9 @@ impl Node {
             return;
         }
         peer.report = Some(report.clone());
+        // Who leaves before it was ever given anything adopts no view any more: a view that counts
+        // it already need not wait for it.
+        peer.gone |= report.leaving && report.adopted.is_none();
         if self.must_yield(from, &report) {
             self.be_reborn(now);
             return;
@@ -174,7 +184,8 @@ impl Node {
         }
     }
 
-    /// Whether the peer's group has gone on without this node and is the larger.
+    /// Whether this node's group and the peer's count apart, one having gone on without the other,
+    /// and the peer's is the larger.
     fn must_yield(&self, from: NodeId, report: &Report) -> bool {
         let (Some(own), Some(theirs)) = (self.ledger.adopted_id(), report.adopted) else {
             return false;
@@ -193,7 +204,8 @@ impl Node {
             adopted: theirs,
             known: &report.known,
         };
-        own.is_left_out_by(&theirs) && own.yields_to(&theirs)
+        let apart = own.is_left_out_by(&theirs) || theirs.is_left_out_by(&own);
+        apart && own.yields_to(&theirs)
     }
 
     // --- Proposals ---
@@ -334,12 +346,9 @@ impl Node {
         match self.adopt(now, view) {
             Adoption::Adopted | Adoption::Known => {}
             refused => {
-                tracing::debug!(?refused, view = view.id.number, "view not adopted");
-                self.report_to_all(now);
-                if let Some(peer) = self.peers.get_mut(&from) {
-                    peer.reported = 0;
-                }
-                self.send_report(from);
+                tracing::debug!(?refused, %from, view = view.id.number, "view not adopted");
+                // Not at once: the answer to a report may be this very proposal.
+                self.views.refused = true;
             }
         }
     }
@@ -382,11 +391,13 @@ impl Node {
     /// Whether this node hears a member, or heard it until short ago: half the time that makes a
     /// member evictable, as clocks and losses differ.
     fn is_living(&self, now: Nanos, node: NodeId) -> bool {
-        let Some(peer) = self.peers.get(&node) else {
+        let Some(peer) = self.peers.get(&node).filter(|peer| !peer.gone) else {
             return false;
         };
-        let silent_ns = peer.silent_ns(now).saturating_mul(2);
-        !peer.gone && (peer.connected || !self.is_too_long(silent_ns))
+        // Of one that was never heard this node has only hearsay.
+        let silent_ns = |at: Nanos| now.0.saturating_sub(at.0).saturating_mul(2);
+        let heard = |at| !self.is_too_long(silent_ns(at));
+        peer.connected || peer.reachable || peer.heard_at.is_some_and(heard)
     }
 
     pub(super) fn handle_opening(&mut self, now: Nanos, chunk: OpeningChunk) {
@@ -436,17 +447,21 @@ impl Node {
         }
     }
 
+    /// Whether all members that can be reached have completed the view in which this one keeps
+    /// nothing, or a later one. They pass its last word on to those that cannot.
     fn all_have_followed(&self) -> bool {
         let Some(view) = self.ledger.complete() else {
             return true;
         };
-        view.nodes().filter(|node| *node != self.id).all(|node| {
-            let report = self.peers.get(&node).and_then(|peer| peer.report.as_ref());
-            report.is_some_and(|report| {
+        let followed = |peer: &super::Peer| {
+            peer.report.as_ref().is_some_and(|report| {
                 let newer = report.adopted > Some(view.id);
                 newer || (report.adopted == Some(view.id) && report.complete)
             })
-        })
+        };
+        let members = view.nodes().filter_map(|node| self.peers.get(&node));
+        let mut reached = members.filter(|peer| peer.connected).peekable();
+        reached.peek().is_some() && reached.all(followed)
     }
 
     /// Ends this life, in which others no longer count with it, and begins a new one.

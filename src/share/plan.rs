@@ -37,6 +37,19 @@ pub struct Scene<'a> {
     pub rate_count_per_tick: u64,
     /// Every member, by id; the same list at every node that has heard the same rows.
     pub holders: &'a [Holder],
+    /// The one node to give to, if one has asked: whom others give to is then left to them.
+    pub asker: Option<NodeId>,
+}
+
+impl Scene<'_> {
+    fn may_give(&self, own: usize, index: usize) -> bool {
+        self.asker.is_none() || index == own
+    }
+
+    fn may_take(&self, index: usize) -> bool {
+        let holder = &self.holders[index];
+        holder.ready && self.asker.is_none_or(|asker| asker == holder.node)
+    }
 }
 
 /// A parcel that one node should grant another.
@@ -56,7 +69,7 @@ const PRIOR_COUNT: u64 = 20 * COUNT_SCALE;
 
 /// A share follows demand only by more than this part of the whole: without it an evenly loaded
 /// cluster trades hundreds of grants a second for nothing.
-const SHARE_HYSTERESIS: u64 = 20;
+const SHARE_HYSTERESIS: u64 = 8;
 
 /// Below so many units for each holder, units are dealt whole: a fraction admits nothing.
 const SCARCE_UNITS_PER_HOLDER: u64 = 16;
@@ -73,9 +86,9 @@ pub fn plan(scene: &Scene<'_>, own: NodeId, account: &Account) -> Vec<Move> {
         return Vec::new();
     }
     let likelihood = likelihood(scene);
-    let shares = share_flow(scene, &likelihood);
-    let units = unit_flow(scene, &likelihood);
-    let overdraft = overdraft_flow(scene, &likelihood);
+    let shares = share_flow(scene, index, &likelihood);
+    let units = unit_flow(scene, index, &likelihood);
+    let overdraft = overdraft_flow(scene, index, &likelihood);
     let own_units_short = units.is_short(index);
     let mut rest = *account;
     let mut moves = Vec::new();
@@ -176,7 +189,11 @@ struct Flow {
 }
 
 impl Flow {
-    fn pair(surplus: &[i128], takes: impl Fn(usize) -> bool) -> Self {
+    fn pair(
+        surplus: &[i128],
+        gives: impl Fn(usize) -> bool,
+        takes: impl Fn(usize) -> bool,
+    ) -> Self {
         let largest_first = |sign: i128, keep: &dyn Fn(usize) -> bool| {
             let mut list: Vec<_> = surplus
                 .iter()
@@ -187,7 +204,7 @@ impl Flow {
             list.sort_unstable_by_key(|(amount, index)| (std::cmp::Reverse(*amount), *index));
             list
         };
-        let mut givers = largest_first(1, &|_| true).into_iter();
+        let mut givers = largest_first(1, &gives).into_iter();
         let mut takers = largest_first(-1, &takes).into_iter();
         let (mut giver, mut taker) = (givers.next(), takers.next());
         let mut moves = Vec::new();
@@ -225,19 +242,18 @@ impl Flow {
 }
 
 /// The first flow: where the rate should be, in parts.
-fn share_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
+fn share_flow(scene: &Scene<'_>, own: usize, likelihood: &Likelihood) -> Flow {
     let holders = scene.holders;
-    let held: u128 = holders
-        .iter()
-        .map(|holder| u128::from(holder.share.parts()))
-        .sum();
+    // Of all there is, not of what is seen: a share on its way is at nobody's, and targets that
+    // shrank with it would send the rest after it.
+    let all = base_total(holders);
     let target = |index: usize| {
         if likelihood.idle {
-            return held * u128::from(holders[index].base.parts()) / base_total(holders);
+            return u128::from(holders[index].base.parts());
         }
         let follow = likelihood.load * likelihood.seen[index];
         let stay = (WHOLE - likelihood.load) * likelihood.habit[index];
-        held * ((follow + stay) / WHOLE) / WHOLE
+        all * ((follow + stay) / WHOLE) / WHOLE
     };
     let surplus: Vec<_> = holders
         .iter()
@@ -247,25 +263,24 @@ fn share_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
     let least = if likelihood.idle {
         1
     } else {
-        held / u128::from(SHARE_HYSTERESIS)
+        all / u128::from(SHARE_HYSTERESIS)
     };
-    let takes = |index: usize| holders[index].ready && surplus[index].unsigned_abs() >= least;
-    Flow::pair(&surplus, takes)
+    let takes = |index: usize| scene.may_take(index) && surplus[index].unsigned_abs() >= least;
+    Flow::pair(&surplus, |index| scene.may_give(own, index), takes)
 }
 
 /// Rights of overdraft are moved by view changes alone, and go home when a key is idle.
-fn overdraft_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
+fn overdraft_flow(scene: &Scene<'_>, own: usize, likelihood: &Likelihood) -> Flow {
     let surplus = |holder: &Holder| {
         i128::from(holder.overdraft.parts()) - i128::from(holder.base_overdraft.parts())
     };
     let surplus: Vec<_> = scene.holders.iter().map(surplus).collect();
-    Flow::pair(&surplus, |index| {
-        likelihood.idle && scene.holders[index].ready
-    })
+    let takes = |index: usize| likelihood.idle && scene.may_take(index);
+    Flow::pair(&surplus, |index| scene.may_give(own, index), takes)
 }
 
 /// The second flow: where the units should be, in grains.
-fn unit_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
+fn unit_flow(scene: &Scene<'_>, own: usize, likelihood: &Likelihood) -> Flow {
     let holders = scene.holders;
     let balances: Vec<i128> = holders
         .iter()
@@ -279,12 +294,16 @@ fn unit_flow(scene: &Scene<'_>, likelihood: &Likelihood) -> Flow {
         .map(|(balance, target)| balance - signed(*target))
         .collect();
     let takes = |index: usize| {
+        if likelihood.idle {
+            // Nobody asks: shares go home and take their units with them.
+            return false;
+        }
         let unit = signed(Amount::from_units(1).grains());
         let (balance, target) = (balances[index], signed(targets[index]));
         let low = balance < unit || balance < target / 2;
-        holders[index].ready && low && target >= unit && target - balance >= unit / 4
+        scene.may_take(index) && low && target >= unit && target - balance >= unit / 4
     };
-    Flow::pair(&surplus, takes)
+    Flow::pair(&surplus, |index| scene.may_give(own, index), takes)
 }
 
 /// Units a holder can admit, below zero in debt.
@@ -353,7 +372,7 @@ impl Wanted {
             .max(self.least_level(account, share, pace));
         Some(Parcel {
             share,
-            overdraft: Share::NONE,
+            overdraft,
             level,
         })
     }
@@ -412,6 +431,7 @@ mod tests {
             pace: &pace,
             rate_count_per_tick: 10 * COUNT_SCALE,
             holders,
+            asker: None,
         };
         let holder = holders[own];
         let account = Account::open(holder.share, Share::NONE, holder.level, UnitsTime(0));
@@ -489,6 +509,16 @@ mod tests {
         let mut holders = holders([20, 0, 0], [33, 0, 0]);
         holders[0].ready = false;
         assert_eq!(plan_of(&holders, 1, 99), []);
+    }
+
+    /// What one is on its way to another must not set the third going: that never ended.
+    #[test]
+    fn a_share_on_its_way_moves_no_other() {
+        let mut holders = holders([0, 0, 0], [0, 0, 0]);
+        holders[2].share = holders[2].share.portion(9, 10);
+        for own in 0..3 {
+            assert_eq!(plan_of(&holders, own, 99), []);
+        }
     }
 
     /// Losing interest: with nobody asking, shares go home to the base split exactly.

@@ -58,13 +58,21 @@ impl Ledger {
 
     /// Begins a new life: holds nothing and counts with nobody.
     pub fn be_reborn(&mut self, node: NodeId) {
-        let mut former = std::mem::take(&mut self.former);
-        former.push(self.node);
-        former.drain(..former.len().saturating_sub(FORMER_MAX));
+        self.forget(self.node);
+        let former = std::mem::take(&mut self.former);
         *self = Self {
             former,
             ..Self::new(node, false)
         };
+    }
+
+    /// Names a life that has ended for good to the others from now on.
+    pub fn forget(&mut self, node: NodeId) {
+        if !self.former.contains(&node) {
+            self.former.push(node);
+            let excess = self.former.len().saturating_sub(FORMER_MAX);
+            self.former.drain(..excess);
+        }
     }
 
     /// What it holds of quiet keys.
@@ -130,7 +138,7 @@ impl Ledger {
             .collect()
     }
 
-    /// Lives that this process has ended.
+    /// Lives that have ended: this process's own, and those that an operator has named.
     #[must_use]
     pub fn former(&self) -> &[NodeId] {
         &self.former
@@ -176,7 +184,8 @@ impl Ledger {
         let Some(own) = view.member(self.node).filter(|_| view.is_sound()) else {
             return Adoption::NotMine;
         };
-        if own.before != self.weight || (self.leaving && !own.after.is_none()) {
+        let leaves_empty = self.leaving && self.adopted.is_none();
+        if own.before != self.weight || leaves_empty || (self.leaving && !own.after.is_none()) {
             return Adoption::WrongWeight;
         }
         if view.founding && self.adopted.is_some() {

@@ -22,7 +22,7 @@ pub struct Report {
     pub lacks: Vec<NodeId>,
     /// Whether it wants to leave.
     pub leaving: bool,
-    /// Lives that this process has ended for good.
+    /// Lives that have ended for good: this process's own, and those that an operator has named.
     pub former: Vec<NodeId>,
     /// Whether it may found a cluster alone.
     pub bootstrap: bool,

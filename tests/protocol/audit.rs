@@ -1,0 +1,147 @@
+//! What must be true of a cluster at every moment, computed from the nodes' own state.
+
+use std::collections::BTreeSet;
+
+use distributary::proto::{KeyId, Nanos, NodeId, Share};
+
+use crate::cluster::Cluster;
+use crate::host::{Host, LIMIT};
+
+impl Cluster {
+    /// After every input to a node: counts groups, and adds up the shares of watched keys.
+    pub fn audit(&mut self, place: usize) {
+        let view = self.hosts[place].node.ledger().complete();
+        if let Some(view) = view.filter(|view| view.founding) {
+            self.foundings.insert(view.id);
+        }
+        let count = self.count_groups();
+        if self.groups.last().is_some_and(|(_, last)| *last != count) {
+            self.groups.push((self.now, count));
+        }
+        if self.ever_apart() {
+            return;
+        }
+        for key in self.watched.clone() {
+            let sum = self.held(key) + self.in_flight(key);
+            let whole = u128::from(Share::WHOLE.parts());
+            assert!(
+                sum <= whole,
+                "shares of {key} sum to {} of the whole: {}\n{:?}",
+                sum as f64 / whole as f64,
+                self.describe(),
+                self.shares(key),
+            );
+        }
+    }
+
+    /// Whether nodes that live were ever counted apart.
+    pub fn ever_apart(&self) -> bool {
+        self.groups.iter().any(|(_, count)| *count > 1)
+    }
+
+    /// κ: groups of living nodes that hold something and count with each other.
+    fn count_groups(&self) -> u32 {
+        let holders: Vec<&Host> = self
+            .hosts
+            .iter()
+            .filter(|host| host.is_alive && !host.node.ledger().weight().is_none())
+            .collect();
+        let known: Vec<Vec<NodeId>> = holders.iter().map(|h| h.node.ledger().known()).collect();
+        let alike = |a: usize, b: usize| {
+            known[a].contains(&holders[b].id) && known[b].contains(&holders[a].id)
+        };
+        let mut rest: BTreeSet<usize> = (0..holders.len()).collect();
+        let mut count = 0;
+        while let Some(first) = rest.pop_first() {
+            count += 1;
+            let mut frontier = vec![first];
+            while let Some(one) = frontier.pop() {
+                let near: Vec<_> = rest
+                    .iter()
+                    .copied()
+                    .filter(|two| alike(one, *two))
+                    .collect();
+                for two in near {
+                    rest.remove(&two);
+                    frontier.push(two);
+                }
+            }
+        }
+        count.max(1)
+    }
+
+    /// Everybody whose share counts: who lives, and the dead whom nobody has given up.
+    fn counted(&self) -> impl Iterator<Item = &Host> {
+        let crashed = self.hosts.iter().filter(|host| !host.is_alive);
+        let dead = self
+            .dead
+            .iter()
+            .filter(|host| !host.has_left)
+            .chain(crashed);
+        let ledgers = || self.living().map(|place| self.hosts[place].node.ledger());
+        let holders = ledgers().filter(|ledger| !ledger.weight().is_none());
+        let known: Vec<NodeId> = holders.flat_map(|ledger| ledger.known()).collect();
+        let views: Vec<_> = ledgers().filter_map(|ledger| ledger.complete()).collect();
+        let dead = dead.filter(move |host| {
+            known.contains(&host.id) && views.iter().all(|view| view.has(host.id))
+        });
+        self.hosts.iter().filter(|host| host.is_alive).chain(dead)
+    }
+
+    fn share_of(&self, host: &Host, key: KeyId) -> Share {
+        let local = Nanos(self.now + host.offset_ns);
+        host.table.peek(LIMIT, key, local).share
+    }
+
+    pub fn held(&self, key: KeyId) -> u128 {
+        let counted = self.counted();
+        counted
+            .map(|host| u128::from(self.share_of(host, key).parts()))
+            .sum()
+    }
+
+    /// Shares of `key` by place, for messages of failure and for tests of where they are.
+    pub fn shares(&self, key: KeyId) -> Vec<f64> {
+        let hosts = self.hosts.iter();
+        hosts
+            .map(|host| self.share_of(host, key).as_fraction())
+            .collect()
+    }
+
+    pub fn share_at(&self, place: usize, key: KeyId) -> Share {
+        self.share_of(&self.hosts[place], key)
+    }
+
+    /// Every grant that is not acknowledged, for messages of failure.
+    pub fn grants_on_their_way(&self) -> Vec<String> {
+        let of = |host: &Host| {
+            let from = host.id;
+            let grants = host.node.grants_in_flight();
+            let told = grants.map(|(to, grant)| format!("{from} to {to}: {grant:?}"));
+            told.collect::<Vec<_>>()
+        };
+        self.hosts.iter().flat_map(of).collect()
+    }
+
+    /// Granted, not applied yet, and not void: the receiver may still adopt the view it is of.
+    pub fn in_flight(&self, key: KeyId) -> u128 {
+        let hosts: Vec<&Host> = self.counted().collect();
+        let mut sum = 0;
+        for sender in &hosts {
+            let view = sender.node.ledger().adopted_id();
+            for (to, grant) in sender.node.grants_in_flight() {
+                let Some(receiver) = hosts.iter().find(|host| host.id == to) else {
+                    continue;
+                };
+                let theirs = receiver.node.ledger().adopted_id();
+                let applied =
+                    theirs == view && receiver.node.grants_applied_of(sender.id) >= grant.number;
+                let void = theirs.map(|id| id.number) > view.map(|id| id.number);
+                if grant.key == key && !applied && !void {
+                    sum += u128::from(grant.share.parts());
+                }
+            }
+        }
+        sum
+    }
+}
