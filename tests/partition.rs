@@ -124,7 +124,12 @@ async fn assert_bound_through_a_cut(count: usize, apart: usize, overshoot: f64) 
     // A thread may be set aside for some milliseconds between the clock and the charge.
     assert!(peak <= bound + 0.5, "{peak} of {bound}");
     assert!(during > 30, "both sides go on: {during}");
-    assert!(cluster.links.iter().any(|link| link.first_passed_ns().is_some()));
+    assert!(
+        cluster
+            .links
+            .iter()
+            .any(|link| link.first_passed_ns().is_some())
+    );
     until("every node is connected to every other", || {
         let nodes = cluster.nodes.iter();
         let members = nodes.flat_map(Node::members);
@@ -157,7 +162,10 @@ async fn of_two_groups_that_meet_again_the_smaller_begins_a_new_life() {
     let limit = Limit::per_day(1).burst(60);
     let cluster = Switched::start(5, &clock, |builder| {
         let evict = EvictAfter::After(Duration::from_secs(1));
-        builder.limit("api", limit).overshoot(0.0).evict_after(evict)
+        builder
+            .limit("api", limit)
+            .overshoot(0.0)
+            .evict_after(evict)
     })
     .await;
     let ids: Vec<_> = cluster.nodes.iter().map(Node::id).collect();
@@ -181,7 +189,11 @@ async fn of_two_groups_that_meet_again_the_smaller_begins_a_new_life() {
         after.units()
     );
     assert!(before.units() <= 60, "{}", before.units());
-    assert!(after.units() <= 2 * 60 * 2, "two groups, two keys: {}", after.units());
+    assert!(
+        after.units() <= 2 * 60 * 2,
+        "two groups, two keys: {}",
+        after.units()
+    );
     cluster.heal();
     until("all are in one view of five", || {
         let stats: Vec<_> = cluster.nodes.iter().map(Node::stats).collect();

@@ -73,7 +73,10 @@ async fn another_secret_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_clusters_name_is_refused() {
     let stranger = builder().cluster("staging").limit("api", LIMIT);
-    assert_refused(&home().await, stranger, |counted| counted.refused_cluster > 0).await;
+    assert_refused(&home().await, stranger, |counted| {
+        counted.refused_cluster > 0
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -31,7 +31,12 @@ async fn secrets_must_be_one_and_long_enough() {
     assert!(matches!(none, StartError::SecretMissing), "{none}");
     let two = error_of(builder().secret("another secret, of another cluster")).await;
     assert!(matches!(two, StartError::SecretsDiffer), "{two}");
-    let short = error_of(Node::builder().secret("15 bytes, sadly").limit("api", limit)).await;
+    let short = error_of(
+        Node::builder()
+            .secret("15 bytes, sadly")
+            .limit("api", limit),
+    )
+    .await;
     let StartError::Transport(TransportError::SecretTooShort { bytes, bytes_min }) = short else {
         panic!("{short}");
     };

@@ -71,7 +71,9 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         let later = |now_ns: u64| Some(now_ns.saturating_add(by));
-        let _moved = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
+        let _moved = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
     }
 
     /// Sets it, also back.
