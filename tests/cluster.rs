@@ -341,12 +341,18 @@ async fn a_charge_made_by_another_node_is_taken_back_there_and_once() {
     until("the units are back", || decider.peek("ann").remaining >= 59).await;
     // It cannot know from here that it was refunded: the node that charged does.
     let _sent = asker.refund(&charged);
-    let seen = third.acquire("ann").await;
-    println!(
-        "after a refund another node's acquire: {:?}",
-        seen.verdict()
-    );
-    let mut admitted = u64::from(seen.is_allowed());
+    let mut admitted = 0;
+    for attempt in 0.. {
+        if third.acquire("ann").await.is_allowed() {
+            admitted += 1;
+            break;
+        }
+        assert!(
+            attempt < 200,
+            "a third, which was refused, never hears of it"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     while asker.acquire("ann").await.is_allowed() {
         admitted += 1;
     }
@@ -479,11 +485,6 @@ async fn a_node_killed_and_restarted_is_somebody_new_and_mints_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_cluster_is_almost_silent() {
     let nodes = cluster(3, slow).await;
-    let _some = drain(&nodes, "ann").await;
-    until("no key is contended", || {
-        nodes.iter().all(|node| node.stats().members == 3)
-    })
-    .await;
     let sent = || {
         nodes
             .iter()
@@ -491,6 +492,7 @@ async fn an_idle_cluster_is_almost_silent() {
             .sum::<u64>()
     };
     let mut least = f64::MAX;
+    // What founding takes fades away: it may take a few looks on a busy machine.
     for _ in 0..4 {
         let before = sent();
         tokio::time::sleep(Duration::from_secs(2)).await;

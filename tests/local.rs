@@ -4,6 +4,7 @@
 //! Method: the public API on a clock that the test moves; properties against a reference bucket in
 //! whole numbers, which knows neither quanta nor units-time.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -206,6 +207,10 @@ fn keys_of_different_types_are_different_keys() {
         "a String is its str"
     );
     assert!(!limiter.check(b"7").is_allowed(), "and its bytes");
+    let shared: Arc<str> = "7".into();
+    assert!(!limiter.check(&shared).is_allowed(), "and whoever owns it");
+    let lent: Cow<'_, str> = "7".into();
+    assert!(!limiter.check((lent, 7_u64)).is_allowed());
 }
 
 #[test]

@@ -56,7 +56,6 @@ pub enum ShutdownOutcome {
 
 impl Node {
     /// A node to be configured.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
