@@ -50,9 +50,9 @@ pub use limit::{
     Basis, Bound, Decision, Limit, LimitError, Overshoot, Rate, Refusal, Refused, Verdict,
 };
 pub use limiter::{Clock, Key, KeyHash, Limiter, ManualClock, MonotonicClock, subscriber};
-pub use node::{EvictAfter, Fallback};
+pub use node::{EvictAfter, Fallback, NodeCounters};
 #[cfg(feature = "quic")]
-pub use quic::FaultLink;
+pub use quic::{FaultLink, TransportCounters, TransportError};
 pub use table::{Counters, Peek};
 pub use units::{NodeId, Share};
 

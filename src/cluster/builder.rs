@@ -219,7 +219,7 @@ impl Builder {
     ///
     /// # Errors
     /// Says what is wrong with the configuration, or why the port could not be had. Nothing is left
-    /// running.
+    /// running, nor if the future is dropped.
     ///
     /// # Panics
     /// Outside a tokio runtime with time and IO enabled.
@@ -264,20 +264,19 @@ impl Builder {
         let core = Arc::new(core);
         running.attach(&core);
         let task = driver::spawn(Arc::clone(&running), Arc::clone(&core), events);
-        let mut phase = running.phase.subscribe();
-        let holding = phase.wait_for(|phase| phase.is_holding);
-        let outcome = match tokio::time::timeout(self.start_deadline, holding).await {
-            Ok(Ok(_)) => StartOutcome::Holding,
-            _ => StartOutcome::DeadlinePassed,
-        };
         let names = self.limits.into_iter().map(|(name, _)| name).collect();
-        Ok(Node {
+        // It exists before it waits: whoever stops waiting drops it, and nothing is left running.
+        let mut node = Node {
             running,
             core,
             names,
-            outcome,
+            outcome: StartOutcome::DeadlinePassed,
             task,
-        })
+        };
+        if node.holds_within(self.start_deadline).await {
+            node.outcome = StartOutcome::Holding;
+        }
+        Ok(node)
     }
 }
 
@@ -333,7 +332,7 @@ impl Builder {
             evict_after: self.evict_after,
             fallback: self.fallback,
             founding,
-            gather_timeout: self.acquire_deadline * 3 / 5,
+            gather_timeout: self.acquire_deadline / 5 * 3,
             membership: MembershipConfig::default(),
         })
     }

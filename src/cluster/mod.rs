@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use crate::limiter::{Core, Limiter};
 use crate::table::LimitIndex;
 use crate::units::NodeId;
-use running::Running;
+use running::{Phase, Running};
 
 /// A running node of a cluster. Dropping it stops it abruptly, as a crash would: use
 /// [`Node::shutdown`] to hand its shares over first.
@@ -56,7 +56,6 @@ pub enum ShutdownOutcome {
 
 impl Node {
     /// A node to be configured.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -107,19 +106,32 @@ impl Node {
     }
 
     /// Leaves: hands over all it holds, debts too, tells the others, and stops. Waits until they
-    /// know, or until `deadline` has passed.
+    /// know, or until `deadline` has passed, or not at all if the driver has died; then up to a
+    /// second for the last words to be acknowledged.
     pub async fn shutdown(self, deadline: Duration) -> ShutdownOutcome {
         let now = self.core.clock.now();
         self.running.with_node(|node| node.leave(now));
-        let mut phase = self.running.phase.subscribe();
-        let left = phase.wait_for(|phase| phase.has_left);
-        let outcome = match tokio::time::timeout(deadline, left).await {
-            Ok(Ok(_)) => ShutdownOutcome::HandedOver,
-            _ => ShutdownOutcome::DeadlinePassed,
+        let outcome = match self.reaches(deadline, |phase| phase.has_left).await {
+            true => ShutdownOutcome::HandedOver,
+            false => ShutdownOutcome::DeadlinePassed,
         };
         self.running.transport.shutdown(CLOSE_PATIENCE).await;
         self.running.stop();
         outcome
+    }
+
+    async fn holds_within(&self, deadline: Duration) -> bool {
+        self.reaches(deadline, |phase| phase.is_holding).await
+    }
+
+    /// Whether a phase comes in time. A driver that has ended brings none: that is not waited for.
+    async fn reaches(&self, deadline: Duration, is_there: impl Fn(&Phase) -> bool) -> bool {
+        let mut phase = self.running.phase.subscribe();
+        let ends = phase.wait_for(|phase| is_there(phase) || phase.has_stopped);
+        match tokio::time::timeout(deadline, ends).await {
+            Ok(Ok(phase)) => is_there(&phase),
+            _ => false,
+        }
     }
 
     /// Makes the driver panic: for tests of what is left of a node then.

@@ -129,9 +129,13 @@ impl Running {
         let Some((_, (limit, waiter))) = self.waiters.remove(&ticket) else {
             return;
         };
-        let Err(decision) = waiter.send(decision) else {
-            return;
-        };
+        if let Err(decision) = waiter.send(decision) {
+            self.take_back(limit, &decision);
+        }
+    }
+
+    /// Takes a charge back that nobody knows of.
+    fn take_back(&self, limit: LimitIndex, decision: &Decision) {
         if let (Some(charge), Some(core)) = (decision.charge, self.core()) {
             self.refund(&core, limit, charge);
         }
@@ -171,11 +175,38 @@ impl Remote {
     pub(super) fn new(running: &Arc<Running>) -> Self {
         Self(Arc::downgrade(running))
     }
+
+    /// The node, unless it was stopped. One whose driver has panicked still knows what it knew.
+    fn running(&self) -> Option<Arc<Running>> {
+        let running = self.0.upgrade()?;
+        let phase = *running.phase.borrow();
+        (!phase.has_stopped || phase.has_panicked).then_some(running)
+    }
+}
+
+/// Somebody who waits for an answer. Gone before it was read, the answer is taken back.
+struct Waiting {
+    running: Arc<Running>,
+    ticket: Ticket,
+    limit: LimitIndex,
+    receiver: oneshot::Receiver<Decision>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.receiver.close();
+        if let Ok(decision) = self.receiver.try_recv() {
+            self.running.take_back(self.limit, &decision);
+        } else if self.running.phase.borrow().has_stopped {
+            // Nobody is left to answer, and so to forget the question.
+            self.running.waiters.remove(&self.ticket);
+        }
+    }
 }
 
 impl Cluster for Remote {
     fn acquire(&self, ask: Ask) -> Deciding {
-        let running = self.0.upgrade();
+        let running = self.running();
         Box::pin(async move {
             let running = running?;
             let core = running.core()?;
@@ -185,6 +216,12 @@ impl Cluster for Remote {
             let (sender, receiver) = oneshot::channel();
             let ticket = Ticket(running.tickets.fetch_add(1, Ordering::Relaxed));
             running.waiters.insert(ticket, (ask.limit, sender));
+            let mut waiting = Waiting {
+                running: Arc::clone(&running),
+                ticket,
+                limit: ask.limit,
+                receiver,
+            };
             let now = core.clock.now();
             let request = Request {
                 ask,
@@ -193,20 +230,22 @@ impl Cluster for Remote {
             running.with_node(|node| node.acquire(now, ticket, request));
             running.changed.notify_one();
             // A driver that has died never answers: wait no longer than twice the deadline.
-            let patience = running.acquire_deadline * 2 + PATIENCE_EXTRA;
-            tokio::time::timeout(patience, receiver).await.ok()?.ok()
+            let twice = running.acquire_deadline.saturating_mul(2);
+            let patience = twice.saturating_add(PATIENCE_EXTRA);
+            let answer = tokio::time::timeout(patience, &mut waiting.receiver).await;
+            answer.ok()?.ok()
         })
     }
 
     fn owners(&self, key: KeyId) -> Vec<NodeId> {
-        let running = self.0.upgrade();
+        let running = self.running();
         running.map_or_else(Vec::new, |running| {
             running.with_node(|node| node.owners(key))
         })
     }
 
     fn refund(&self, limit: LimitIndex, charge: Charge) -> bool {
-        let Some(running) = self.0.upgrade() else {
+        let Some(running) = self.running() else {
             return false;
         };
         let Some(core) = running.core() else {

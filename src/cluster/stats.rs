@@ -61,7 +61,7 @@ pub struct Stats {
     pub rows_seq_seen: BTreeMap<NodeId, u64>,
     /// The number of the view it counts with, if it holds a share.
     pub view: Option<u64>,
-    /// Members of that view.
+    /// Members that hold a share by that view.
     pub members: usize,
     /// What has become of the driver.
     pub driver: DriverState,
@@ -93,10 +93,10 @@ pub(super) fn stats(running: &Running, core: &Core) -> Stats {
         rows_seq_own: node.rows_seq_own(),
         rows_seq_seen: node.rows_seq_seen().collect(),
         view: node.ledger().complete().map(|view| view.id.number),
-        members: node
-            .ledger()
-            .complete()
-            .map_or(0, |view| view.members.len()),
+        members: node.ledger().complete().map_or(0, |view| {
+            let holds = |member: &&crate::view::Member| !member.after.is_none();
+            view.members.iter().filter(holds).count()
+        }),
         driver,
         clock_panics: core.clock.panics(),
         clock_steps_back: core.clock.steps_back(),

@@ -67,10 +67,13 @@ impl ManualClock {
         Self::default()
     }
 
-    /// Moves it forward.
+    /// Moves it forward; at the end of time (584 years) it stops.
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        self.0.fetch_add(by, Ordering::SeqCst);
+        let later = |now_ns: u64| Some(now_ns.saturating_add(by));
+        let _moved = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
     }
 
     /// Sets it, also back.
@@ -87,8 +90,12 @@ impl Clock for ManualClock {
 
 /// A caller's clock, trusted with nothing: if it panics or steps back the latest time it gave is
 /// used, and it is counted.
+///
+/// Buckets count from the clock's era, so that any origin will do: what they count has room for
+/// sixty years. At the end of that room time stands still, which refuses.
 pub(crate) struct GuardedClock {
     clock: Arc<dyn Clock>,
+    era_ns: u64,
     latest_ns: AtomicU64,
     panics: AtomicU64,
     steps_back: AtomicU64,
@@ -96,12 +103,19 @@ pub(crate) struct GuardedClock {
 
 impl GuardedClock {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        let first = catch_unwind(AssertUnwindSafe(|| clock.now_ns())).ok();
         Self {
             clock,
+            era_ns: first.map_or(0, |now_ns| now_ns - now_ns % ERA_NS),
             latest_ns: AtomicU64::new(0),
-            panics: AtomicU64::new(0),
+            panics: AtomicU64::new(u64::from(first.is_none())),
             steps_back: AtomicU64::new(0),
         }
+    }
+
+    /// What to add to [`GuardedClock::now`] to have what the caller's clock said.
+    pub(crate) const fn era_ns(&self) -> u64 {
+        self.era_ns
     }
 
     pub(crate) fn now(&self) -> Nanos {
@@ -109,6 +123,7 @@ impl GuardedClock {
             self.panics.fetch_add(1, Ordering::Relaxed);
             return Nanos(self.latest_ns.load(Ordering::Relaxed));
         };
+        let now_ns = now_ns.saturating_sub(self.era_ns).min(NOW_NS_MAX);
         let latest_ns = self.latest_ns.fetch_max(now_ns, Ordering::Relaxed);
         if latest_ns.saturating_sub(now_ns) > STEP_NS {
             self.steps_back.fetch_add(1, Ordering::Relaxed);
@@ -124,6 +139,12 @@ impl GuardedClock {
         self.steps_back.load(Ordering::Relaxed)
     }
 }
+
+/// Nine years: nodes that share a clock and start within an era count from the same origin.
+const ERA_NS: u64 = 1 << 58;
+
+/// Fifty-seven years: as far as buckets can count.
+const NOW_NS_MAX: u64 = 1_800_000_000_000_000_000;
 
 /// Threads read the clock in one order and arrive in another: less than this is no step.
 const STEP_NS: u64 = 10_000_000;

@@ -1,7 +1,10 @@
 //! Who is limited: keys, and the keyed hash that stands for them.
 
+use std::borrow::Cow;
 use std::hash::Hasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
@@ -139,6 +142,32 @@ impl<const N: usize> Key for [u8; N] {
 }
 
 impl<T: Key + ?Sized> Key for &T {
+    fn feed(&self, hash: &mut KeyHash) {
+        (**self).feed(hash);
+    }
+
+    fn is_empty(&self) -> bool {
+        (**self).is_empty()
+    }
+}
+
+macro_rules! pointers {
+    ($($pointer:ident),*) => {
+        $(impl<T: Key + ?Sized> Key for $pointer<T> {
+            fn feed(&self, hash: &mut KeyHash) {
+                (**self).feed(hash);
+            }
+
+            fn is_empty(&self) -> bool {
+                (**self).is_empty()
+            }
+        })*
+    };
+}
+
+pointers!(Box, Arc, Rc);
+
+impl<T: Key + ToOwned + ?Sized> Key for Cow<'_, T> {
     fn feed(&self, hash: &mut KeyHash) {
         (**self).feed(hash);
     }

@@ -120,9 +120,8 @@ impl Limiter {
         if key.is_empty() {
             return self.nobody();
         }
-        self.core
-            .table
-            .check(self.ask(&key, cost_units), self.core.clock.now())
+        let ask = self.ask(&key, cost_units);
+        self.stamped(self.core.table.check(ask, self.core.clock.now()))
     }
 
     /// What is known of a key, charging and counting nothing.
@@ -153,7 +152,7 @@ impl Limiter {
             Some(cluster) => cluster.acquire(ask).await,
             None => None,
         };
-        decided.unwrap_or_else(|| self.core.table.check(ask, self.core.clock.now()))
+        self.stamped(decided.unwrap_or_else(|| self.core.table.check(ask, self.core.clock.now())))
     }
 
     /// Takes back what a decision charged, at the node that was charged, once: the level never
@@ -212,9 +211,18 @@ impl Limiter {
         }
     }
 
+    /// With the time of decision as the caller's clock tells it.
+    fn stamped(&self, decision: Decision) -> Decision {
+        let decided_at_ns = decision.decided_at_ns;
+        Decision {
+            decided_at_ns: decided_at_ns.saturating_add(self.core.clock.era_ns()),
+            ..decision
+        }
+    }
+
     /// An empty key is refused: it would be one bucket for everybody who forgot to say who they are.
     fn nobody(&self) -> Decision {
-        Decision {
+        self.stamped(Decision {
             verdict: Verdict::Refused(Refusal::EmptyKey),
             basis: Basis::OwnShare,
             burst_units: self.limit().burst_units(),
@@ -224,7 +232,7 @@ impl Limiter {
             view_age: std::time::Duration::ZERO,
             decided_at_ns: self.core.clock.now().0,
             charge: None,
-        }
+        })
     }
 }
 

@@ -33,6 +33,9 @@ const REFUSALS_MAX: usize = 65_536;
 /// Questions given up whose answers are still looked out for: of what they charge, more is burned.
 const GIVEN_UP_MAX: usize = 65_536;
 
+/// A refusal is remembered for so many ticks at most.
+const REFUSAL_TICKS: u32 = 5;
+
 /// The requests that wait, and what was refused of late.
 #[derive(Debug, Default)]
 pub(super) struct Asking {
@@ -63,7 +66,9 @@ struct Asked {
 #[derive(Clone, Copy, Debug)]
 struct Remembered {
     cost_units: u64,
+    /// Until when it is taken for the holder's word.
     until: Nanos,
+    retry_at: Nanos,
     reset_at: Nanos,
     holder: NodeId,
 }
@@ -281,7 +286,8 @@ impl Node {
         }
     }
 
-    /// Remembers a refusal until it may be asked again.
+    /// Remembers a refusal until it may be asked again, and not for long: units can come back
+    /// sooner than by draining, by refunds that this node does not hear of.
     fn remember(&mut self, now: Nanos, holder: NodeId, ask: Ask, decision: &Decision) {
         let Some(retry_after) = decision.retry_after.filter(|_| holder != self.id) else {
             return;
@@ -292,9 +298,12 @@ impl Node {
                 .retain(|_, refusal| refusal.until > now);
         }
         if self.asking.refusals.len() < REFUSALS_MAX {
+            let latest = Nanos(now.0 + self.config.ticks_ns(REFUSAL_TICKS));
+            let retry_at = now.after(retry_after);
             let remembered = Remembered {
                 cost_units: ask.cost_units,
-                until: now.after(retry_after),
+                until: retry_at.min(latest),
+                retry_at,
                 reset_at: now.after(decision.reset_after),
                 holder,
             };
@@ -314,7 +323,7 @@ impl Node {
             basis: Basis::Holder(refusal.holder),
             burst_units: self.table.policy(ask.limit).pace.burst_units(),
             remaining_units: 0,
-            retry_after: Some(refusal.until.since(now)),
+            retry_after: Some(refusal.retry_at.since(now)),
             reset_after: refusal.reset_at.since(now),
             view_age: Duration::ZERO,
             decided_at_ns: now.0,

@@ -28,21 +28,19 @@ pub struct Merged {
 
 impl Merged {
     /// Merges a node's own account with the rows of the other members. A member without a row is
-    /// quiet: it holds its base share, hardly used.
+    /// quiet: it holds its base share, hardly used. Rows lag behind grants, but whatever they say the
+    /// others hold no more than what this node does not: so much and no more is counted of them.
     #[must_use]
     pub fn of(own: &Account, rows: &Rows, others: &[Standing], pace: &Pace, now: Nanos) -> Self {
-        let own = Self {
-            balance: own.balance(pace),
-            level: own.level(),
-            age: Duration::ZERO,
-        };
-        let whole = Amount::from_units(pace.burst_units());
-        let sum = others
-            .iter()
-            .fold(own, |sum, member| sum.with(member, rows, pace, now));
+        let sum = others.iter().fold(Self::default(), |sum, member| {
+            sum.with(member, rows, pace, now)
+        });
+        let theirs = Share::WHOLE.saturating_sub(own.share());
+        let room = Amount::share_of_units(theirs, pace.burst_units());
         Self {
-            balance: sum.balance.min(whole),
-            ..sum
+            balance: sum.balance.min(room).saturating_add(own.balance(pace)),
+            level: sum.level.saturating_add(own.level()),
+            age: sum.age,
         }
     }
 
