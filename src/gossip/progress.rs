@@ -9,7 +9,8 @@ use crate::units::Nanos;
 pub struct Progress {
     acknowledged: u64,
     sent: u64,
-    sent_at: Nanos,
+    /// Since when the peer owes an acknowledgement: that of what was sent first after the last.
+    waits_since: Nanos,
 }
 
 /// Consecutive rows for one message.
@@ -51,18 +52,24 @@ impl Progress {
 
     /// Notes that a batch is on its way.
     pub fn sent(&mut self, batch: &Batch, now: Nanos) {
+        if self.sent <= self.acknowledged {
+            self.waits_since = now;
+        }
         self.sent = batch.upto;
-        self.sent_at = now;
     }
 
     /// Notes up to where the peer has everything.
-    pub fn acknowledged(&mut self, seq: u64) {
-        self.acknowledged = self.acknowledged.max(seq.min(self.sent));
+    pub fn acknowledged(&mut self, seq: u64, now: Nanos) {
+        if seq > self.acknowledged {
+            self.acknowledged = seq;
+            self.sent = self.sent.max(seq);
+            self.waits_since = now;
+        }
     }
 
     /// Starts again from what was acknowledged, if nothing was for `patience_ns`.
     pub fn retry(&mut self, now: Nanos, patience_ns: u64) {
-        if self.acknowledged < self.sent && now.0.saturating_sub(self.sent_at.0) >= patience_ns {
+        if self.acknowledged < self.sent && now.0.saturating_sub(self.waits_since.0) >= patience_ns {
             self.sent = self.acknowledged;
         }
     }
@@ -106,7 +113,7 @@ mod tests {
                 if batch.after <= digest {
                     digest = digest.max(batch.upto);
                 }
-                progress.acknowledged(digest);
+                progress.acknowledged(digest, Nanos(0));
             };
             for (index, (key, write, lost)) in steps.into_iter().enumerate() {
                 if write {

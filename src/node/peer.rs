@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::gossip::Progress;
+use crate::gossip::{Ahead, Progress};
 use crate::share::Outbox;
 use crate::units::Nanos;
 use crate::view::Report;
@@ -30,6 +30,8 @@ pub(super) struct Peer {
     pub(super) granted_at: Option<Nanos>,
     /// How far it has heard our rows.
     pub(super) progress: Progress,
+    /// What was heard of its rows out of order.
+    pub(super) ahead: Ahead,
     /// Whether it is owed an acknowledgement.
     pub(super) owed: bool,
     /// Urgent messages sent to it in this tick.

@@ -136,7 +136,9 @@ impl Node {
         } = gossip;
         let owes = upto > 0 || !grants.is_empty();
         if let Some(peer) = self.peers.get_mut(&from) {
-            peer.progress.acknowledged(digest);
+            // A claim to have heard what was never written is none.
+            peer.progress
+                .acknowledged(digest.min(self.journal.last()), now);
             peer.owed |= owes;
         }
         self.take_grants(now, from, view, applied, &grants);
@@ -145,7 +147,9 @@ impl Node {
             self.hear(from, row, now);
         }
         let seen = self.digest.get(&from);
-        if after <= seen && upto > seen {
+        let ahead = self.peers.get_mut(&from).map(|peer| &mut peer.ahead);
+        let upto = ahead.map_or(seen, |ahead| ahead.hear(seen, after, upto));
+        if upto > seen {
             self.digest.apply(Dot::new(from, upto));
         }
         if urgent {
