@@ -13,5 +13,8 @@ mod host;
 mod judge;
 mod links;
 
+mod acquire_exact;
 mod ceiling;
+mod convergence;
+mod demand;
 mod smoke;
