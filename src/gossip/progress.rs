@@ -69,7 +69,8 @@ impl Progress {
 
     /// Starts again from what was acknowledged, if nothing was for `patience_ns`.
     pub fn retry(&mut self, now: Nanos, patience_ns: u64) {
-        if self.acknowledged < self.sent && now.0.saturating_sub(self.waits_since.0) >= patience_ns {
+        if self.acknowledged < self.sent && now.0.saturating_sub(self.waits_since.0) >= patience_ns
+        {
             self.sent = self.acknowledged;
         }
     }

@@ -187,7 +187,8 @@ impl Node {
             return false;
         };
         let known = self.ledger.known();
-        if self.ledger.weight().is_none() || report.known.is_empty() || known.is_empty() {
+        let leaves = self.ledger.is_leaving() && self.ledger.weight().is_none();
+        if leaves || report.known.is_empty() || known.is_empty() {
             return false;
         }
         let own = Group {
@@ -200,7 +201,8 @@ impl Node {
             adopted: theirs,
             known: &report.known,
         };
-        own.is_left_out_by(&theirs) && own.yields_to(&theirs)
+        let apart = own.is_left_out_by(&theirs) || self.ledger.has_given_up(from);
+        apart && own.yields_to(&theirs)
     }
 
     // --- Proposals ---
@@ -232,10 +234,9 @@ impl Node {
             node: self.id,
             report,
         });
-        let peers = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.connected && !peer.gone);
+        let peers = self.peers.iter().filter(|(node, peer)| {
+            peer.connected && !peer.gone && !self.ledger.has_given_up(**node)
+        });
         let peers = peers.filter_map(|(node, peer)| {
             let report = peer.report.as_ref()?;
             let new = report.known.is_empty() && !report.leaving;

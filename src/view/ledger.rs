@@ -15,6 +15,8 @@ pub struct Ledger {
     openings: BTreeMap<NodeId, Opening>,
     leaving: bool,
     former: Vec<NodeId>,
+    /// Whose part this node has taken over: alive or not, they count with it no more.
+    given_up: Vec<NodeId>,
     bootstrap: bool,
     reports: u64,
 }
@@ -34,10 +36,15 @@ pub enum Adoption {
     LeavesOut(NodeId),
     /// It evicts somebody whom this node still hears.
     EvictsTheLiving(NodeId),
+    /// It counts somebody whose part this node has taken over already.
+    CountsTheEvicted(NodeId),
 }
 
 /// Former lives that a node names: enough for any that could still be a member somewhere.
 const FORMER_MAX: usize = 16;
+
+/// Evicted lives that a node remembers: many more than could still be alive.
+const GIVEN_UP_MAX: usize = 1024;
 
 impl Ledger {
     /// A node that has just come to life and holds nothing.
@@ -51,6 +58,7 @@ impl Ledger {
             openings: BTreeMap::new(),
             leaving: false,
             former: Vec::new(),
+            given_up: Vec::new(),
             bootstrap,
             reports: 0,
         }
@@ -62,6 +70,7 @@ impl Ledger {
         let former = std::mem::take(&mut self.former);
         *self = Self {
             former,
+            leaving: self.leaving,
             ..Self::new(node, false)
         };
     }
@@ -197,12 +206,22 @@ impl Ledger {
         if let Some(living) = view.evicted.iter().find(|node| is_living(**node)) {
             return Adoption::EvictsTheLiving(*living);
         }
+        if let Some(evicted) = view.nodes().find(|node| self.has_given_up(*node)) {
+            return Adoption::CountsTheEvicted(evicted);
+        }
         // The ratchet: lowered before anybody is told, and not raised until a view completes.
         self.weight = own.before.min(own.after);
         self.adopted = Some(view.clone());
         self.complete = false;
         self.openings.clear();
         Adoption::Adopted
+    }
+
+    /// Whether this node has completed a view that evicted `node`. If that one lives on, the two
+    /// hold the same share, and only one of them may go on.
+    #[must_use]
+    pub fn has_given_up(&self, node: NodeId) -> bool {
+        self.given_up.contains(&node)
     }
 
     /// Adds this node's own opening.
@@ -238,14 +257,15 @@ impl Ledger {
 
     /// Notes that what the view brings was installed.
     pub fn finish(&mut self) {
-        if let Some(own) = self
-            .adopted
-            .as_ref()
-            .and_then(|view| view.member(self.node))
-        {
-            self.weight = own.after;
-            self.complete = true;
-        }
+        let Some(view) = &self.adopted else { return };
+        let Some(own) = view.member(self.node) else {
+            return;
+        };
+        self.weight = own.after;
+        self.complete = true;
+        self.given_up.extend(&view.evicted);
+        let excess = self.given_up.len().saturating_sub(GIVEN_UP_MAX);
+        self.given_up.drain(..excess);
     }
 }
 

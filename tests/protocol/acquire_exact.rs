@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use distributary::{Decision, Limit};
 use distributary::proto::KeyId;
+use distributary::{Decision, Limit};
 
 use crate::cluster::Cluster;
 use crate::dice::{Dice, seeds};
@@ -112,7 +112,8 @@ fn compare(
         let allowed = decision.is_allowed();
         told.push((wait_ms, place, cost, allowed));
         assert_eq!(
-            allowed, expected,
+            allowed,
+            expected,
             "seed {seed}, key {key}, request {index}: {told:?}\n{:?}\n{decision:?}",
             cluster.shares(key)
         );
@@ -121,12 +122,12 @@ fn compare(
 
 #[test]
 fn three_nodes_decide_as_one_bucket() {
-    histories(3, 400, 12);
+    histories(3, 200, 12);
 }
 
 #[test]
 fn five_nodes_decide_as_one_bucket() {
-    histories(5, 400, 12);
+    histories(5, 200, 12);
 }
 
 /// What one node spent another refuses at once, and the first unit back goes to who asks first.

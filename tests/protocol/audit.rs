@@ -56,7 +56,11 @@ impl Cluster {
             count += 1;
             let mut frontier = vec![first];
             while let Some(one) = frontier.pop() {
-                let near: Vec<_> = rest.iter().copied().filter(|two| alike(one, *two)).collect();
+                let near: Vec<_> = rest
+                    .iter()
+                    .copied()
+                    .filter(|two| alike(one, *two))
+                    .collect();
                 for two in near {
                     rest.remove(&two);
                     frontier.push(two);
@@ -69,7 +73,11 @@ impl Cluster {
     /// Everybody whose share counts: who lives, and the dead whom nobody has given up.
     fn counted(&self) -> impl Iterator<Item = &Host> {
         let crashed = self.hosts.iter().filter(|host| !host.is_alive);
-        let dead = self.dead.iter().filter(|host| !host.has_left).chain(crashed);
+        let dead = self
+            .dead
+            .iter()
+            .filter(|host| !host.has_left)
+            .chain(crashed);
         let ledgers = || self.living().map(|place| self.hosts[place].node.ledger());
         let holders = ledgers().filter(|ledger| !ledger.weight().is_none());
         let known: Vec<NodeId> = holders.flat_map(|ledger| ledger.known()).collect();
@@ -87,13 +95,17 @@ impl Cluster {
 
     pub fn held(&self, key: KeyId) -> u128 {
         let counted = self.counted();
-        counted.map(|host| u128::from(self.share_of(host, key).parts())).sum()
+        counted
+            .map(|host| u128::from(self.share_of(host, key).parts()))
+            .sum()
     }
 
     /// Shares of `key` by place, for messages of failure and for tests of where they are.
     pub fn shares(&self, key: KeyId) -> Vec<f64> {
         let hosts = self.hosts.iter();
-        hosts.map(|host| self.share_of(host, key).as_fraction()).collect()
+        hosts
+            .map(|host| self.share_of(host, key).as_fraction())
+            .collect()
     }
 
     pub fn share_at(&self, place: usize, key: KeyId) -> Share {
@@ -122,8 +134,8 @@ impl Cluster {
                     continue;
                 };
                 let theirs = receiver.node.ledger().adopted_id();
-                let applied = theirs == view
-                    && receiver.node.grants_applied_of(sender.id) >= grant.number;
+                let applied =
+                    theirs == view && receiver.node.grants_applied_of(sender.id) >= grant.number;
                 let void = theirs.map(|id| id.number) > view.map(|id| id.number);
                 if grant.key == key && !applied && !void {
                     sum += u128::from(grant.share.parts());

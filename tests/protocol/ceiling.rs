@@ -49,7 +49,11 @@ impl Schedule {
         let evict_after = EvictAfter::After(Duration::from_millis(dice.within(1500, 6000)));
         let settings = Settings {
             overshoot_milli: dice.pick(&[0, 0, 200, 1000]),
-            evict_after: if evicts { evict_after } else { EvictAfter::Never },
+            evict_after: if evicts {
+                evict_after
+            } else {
+                EvictAfter::Never
+            },
             ..Settings::new(nodes, dice.pick(&limits()))
         };
         let mut cluster = Cluster::founded(settings, Quality::LAN, seed);
@@ -110,7 +114,12 @@ impl Schedule {
         }
         for place in self.cluster.running() {
             let contended = self.cluster.hosts[place].table.counters().keys_contended;
-            assert_eq!(contended, 0, "seed {seed}: at {place}: {}", self.cluster.describe());
+            assert_eq!(
+                contended,
+                0,
+                "seed {seed}: at {place}: {}",
+                self.cluster.describe()
+            );
         }
     }
 
@@ -148,7 +157,8 @@ impl Schedule {
         let (key, cost) = (self.dice.pick(&self.keys), self.dice.pick(&[1, 1, 1, 2, 5]));
         match self.dice.within(0, 10) {
             0..4 => {
-                self.cluster.acquire(place, key, cost, Duration::from_millis(30));
+                self.cluster
+                    .acquire(place, key, cost, Duration::from_millis(30));
             }
             4 => {
                 let decision = self.cluster.check(place, key, cost);
@@ -178,7 +188,10 @@ impl Schedule {
             let rest: Vec<_> = (0..count).filter(|place| !side.contains(place)).collect();
             self.cluster.cut_between(&side, &rest);
         } else {
-            let (from, to) = (self.dice.within(0, count as u64), self.dice.within(0, count as u64));
+            let (from, to) = (
+                self.dice.within(0, count as u64),
+                self.dice.within(0, count as u64),
+            );
             if from != to {
                 self.cluster.cut(from as usize, to as usize);
             }

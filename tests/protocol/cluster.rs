@@ -120,7 +120,11 @@ impl Cluster {
         let mut views = self
             .living()
             .map(|place| self.hosts[place].node.ledger())
-            .map(|ledger| ledger.complete().map(|view| (view.id, ledger.known().len())));
+            .map(|ledger| {
+                ledger
+                    .complete()
+                    .map(|view| (view.id, ledger.known().len()))
+            });
         let first = views.next().flatten();
         let count = self.living().count();
         first.is_some_and(|(_, known)| known == count) && views.all(|view| view == first)

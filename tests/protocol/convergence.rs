@@ -28,9 +28,13 @@ fn load(cluster: &mut Cluster, dice: &mut Dice, seconds: u64) {
 fn has_all(cluster: &Cluster, written: &[(NodeId, u64)]) -> bool {
     cluster.hosts.iter().all(|host| {
         let seen: Vec<_> = host.node.rows_seq_seen().collect();
-        written.iter().filter(|(origin, _)| *origin != host.id).all(|(origin, seq)| {
-            seen.iter().any(|(node, heard)| node == origin && heard >= seq)
-        })
+        written
+            .iter()
+            .filter(|(origin, _)| *origin != host.id)
+            .all(|(origin, seq)| {
+                seen.iter()
+                    .any(|(node, heard)| node == origin && heard >= seq)
+            })
     })
 }
 
@@ -44,13 +48,18 @@ fn rows_agree_within_three_ticks_of_healing() {
         cluster.cut_between(&[0, 1], &[2, 3, 4]);
         load(&mut cluster, &mut dice, 5);
         let hosts = cluster.hosts.iter();
-        let written: Vec<_> = hosts.map(|host| (host.id, host.node.rows_seq_own())).collect();
+        let written: Vec<_> = hosts
+            .map(|host| (host.id, host.node.rows_seq_own()))
+            .collect();
         assert!(!has_all(&cluster, &written));
         cluster.heal();
         let healed_at = cluster.now;
         while !has_all(&cluster, &written) {
             cluster.run_for(TICK_NS / 10);
-            assert!(cluster.now - healed_at < 10 * SECOND_NS, "seed {seed}: rows never agree");
+            assert!(
+                cluster.now - healed_at < 10 * SECOND_NS,
+                "seed {seed}: rows never agree"
+            );
         }
         let ticks = (cluster.now - healed_at) as f64 / TICK_NS as f64;
         assert!(ticks <= 3.5, "seed {seed}: {ticks} ticks");

@@ -81,6 +81,9 @@ fn what_the_cluster_has_is_found() {
         let mut cluster = Cluster::founded(settings, Quality::LAN, 4);
         load(&mut cluster, 20, 90, 1, 89);
         let admitted = cluster.total_admitted(KEY) * 100 / (20 * 90);
-        assert!(admitted >= least, "{admitted} % of 0.9 of the limit, ε {milli}");
+        assert!(
+            admitted >= least,
+            "{admitted} % of 0.9 of the limit, ε {milli}"
+        );
     }
 }

@@ -229,7 +229,11 @@ impl Cluster {
     fn host(&mut self, place: usize) -> Host {
         let id = NodeId(self.dice.roll());
         // Whole seconds, so that clocks differ by hours and rounding does not.
-        let ahead_s = if self.skewed { self.dice.within(0, 100_000) } else { 0 };
+        let ahead_s = if self.skewed {
+            self.dice.within(0, 100_000)
+        } else {
+            0
+        };
         let offset_ns = ahead_s * SECOND_NS;
         self.place_of.insert(id, place);
         self.offset_of.insert(id, offset_ns);
@@ -308,7 +312,9 @@ impl Cluster {
     /// Looks at every connection that a place has or could have.
     fn relink(&mut self, place: usize) {
         let id = self.id(place);
-        let others: Vec<_> = (0..self.hosts.len()).filter(|other| *other != place).collect();
+        let others: Vec<_> = (0..self.hosts.len())
+            .filter(|other| *other != place)
+            .collect();
         for other in others {
             let (one, two) = pair(id, self.id(other));
             let is_sound = self.hosts[place].runs()
@@ -349,7 +355,9 @@ impl Cluster {
         let Some(link) = self.links.by_pair.get_mut(&pair(one, other)) else {
             return;
         };
-        let lost = link.broken_since.is_some_and(|since| now - since >= PATIENCE_NS);
+        let lost = link
+            .broken_since
+            .is_some_and(|since| now - since >= PATIENCE_NS);
         if lost && link.is_up {
             link.is_up = false;
             self.lose(one, other);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use distributary::proto::{
-    Founding, LimitId, LimitIndex, MembershipConfig, Nanos, Node, NodeConfig, NodeId, Pace,
-    Policy, Table, TableConfig,
+    Founding, LimitId, LimitIndex, MembershipConfig, Nanos, Node, NodeConfig, NodeId, Pace, Policy,
+    Table, TableConfig,
 };
 use distributary::{EvictAfter, Fallback, Limit, Overshoot};
 
@@ -113,7 +113,7 @@ impl Host {
     }
 
     pub fn runs(&self) -> bool {
-        self.is_alive && !self.is_paused
+        self.is_alive && !self.is_paused && !self.has_left
     }
 }
 

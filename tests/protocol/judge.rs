@@ -42,7 +42,8 @@ pub fn judge(
     let most = most + foundings - 1;
     let whole = |milli: i128| terms.burst * terms.period_ns * milli / 1000;
     let ceiling = most * whole(1000 + terms.overshoot_milli) + terms.period_ns / GRAIN;
-    let from_start = whole(1000 * foundings + most * terms.overshoot_milli) + terms.period_ns / GRAIN;
+    let from_start =
+        whole(1000 * foundings + most * terms.overshoot_milli) + terms.period_ns / GRAIN;
     let (mut level, mut last, mut total, mut drained) = (0, 0, 0, 0);
     for Admission { at_ns, units } in sorted {
         let drains = terms.units * grown(groups, last, at_ns);
@@ -54,11 +55,15 @@ pub fn judge(
         let in_units = |scaled: i128| scaled as f64 / terms.period_ns as f64;
         if level > ceiling {
             let (level, ceiling) = (in_units(level), in_units(ceiling));
-            return Err(format!("level {level} above {ceiling} at {at_ns} ns, κ {most}"));
+            return Err(format!(
+                "level {level} above {ceiling} at {at_ns} ns, κ {most}"
+            ));
         }
         if total - drained > from_start {
             let (total, bound) = (in_units(total), in_units(from_start + drained));
-            return Err(format!("{total} admitted above {bound} by {at_ns} ns, κ {most}"));
+            return Err(format!(
+                "{total} admitted above {bound} by {at_ns} ns, κ {most}"
+            ));
         }
     }
     Ok(())
@@ -95,7 +100,10 @@ mod tests {
         assert!(judge(TERMS, &[at(5, 3)], &one, 1).is_ok());
         assert!(judge(TERMS, &[at(5, 3), at(5, 1)], &one, 1).is_err());
         let early = [at(0, 3), at(999_000_000, 1)];
-        assert!(judge(TERMS, &early, &one, 1).is_ok(), "a thousandth is forgiven");
+        assert!(
+            judge(TERMS, &early, &one, 1).is_ok(),
+            "a thousandth is forgiven"
+        );
         let early = [at(0, 3), at(990_000_000, 1)];
         assert!(judge(TERMS, &early, &one, 1).is_err());
     }

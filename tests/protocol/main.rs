@@ -17,4 +17,6 @@ mod acquire_exact;
 mod ceiling;
 mod convergence;
 mod demand;
+mod hostile;
 mod smoke;
+mod views;

@@ -17,7 +17,11 @@ fn three_nodes_found_and_share_a_key() {
         cluster.run_for(SECOND_NS / 300);
         let _decision = cluster.check(0, key, 1);
     }
-    println!("{:?} {:?}", cluster.shares(key), cluster.total_admitted(key));
+    println!(
+        "{:?} {:?}",
+        cluster.shares(key),
+        cluster.total_admitted(key)
+    );
     cluster.judge().expect("the bound");
     assert!(cluster.share_at(0, key).as_fraction() > 0.6);
 }
