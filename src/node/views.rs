@@ -201,7 +201,9 @@ impl Node {
             adopted: theirs,
             known: &report.known,
         };
-        let apart = own.is_left_out_by(&theirs) || self.ledger.has_given_up(from);
+        let apart = report.root != self.ledger.root()
+            || own.is_left_out_by(&theirs)
+            || self.ledger.has_given_up(from);
         apart && own.yields_to(&theirs)
     }
 
@@ -239,10 +241,11 @@ impl Node {
         });
         let peers = peers.filter_map(|(node, peer)| {
             let report = peer.report.as_ref()?;
+            let kin = report.root.is_none() || report.root == self.ledger.root();
             let new = report.known.is_empty() && !report.leaving;
             let akin = report.known.iter().any(|other| known.contains(other));
             let counts = known.contains(node) || new || (akin && !report.leaving);
-            counts.then_some(Candidate {
+            (kin && counts).then_some(Candidate {
                 node: *node,
                 report,
             })

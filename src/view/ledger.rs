@@ -36,6 +36,8 @@ pub enum Adoption {
     LeavesOut(NodeId),
     /// It evicts somebody whom this node still hears.
     EvictsTheLiving(NodeId),
+    /// It goes back to another founding than what this node has adopted.
+    FoundedApart,
     /// It counts somebody whose part this node has taken over already.
     CountsTheEvicted(NodeId),
 }
@@ -102,6 +104,12 @@ impl Ledger {
         self.adopted.as_ref().map(|view| view.id)
     }
 
+    /// The view that founded the cluster it counts in.
+    #[must_use]
+    pub fn root(&self) -> Option<ViewId> {
+        self.adopted.as_ref().map(|view| view.root)
+    }
+
     /// That view, if it is complete here.
     #[must_use]
     pub fn complete(&self) -> Option<&View> {
@@ -166,6 +174,7 @@ impl Ledger {
             leaving: self.leaving,
             former: self.former.clone(),
             bootstrap: self.bootstrap,
+            root: self.root(),
         }
     }
 
@@ -196,8 +205,8 @@ impl Ledger {
         if own.before != self.weight || (self.leaving && !own.after.is_none()) {
             return Adoption::WrongWeight;
         }
-        if view.founding && self.adopted.is_some() {
-            return Adoption::WrongWeight;
+        if self.root().is_some_and(|root| root != view.root) {
+            return Adoption::FoundedApart;
         }
         let counted = |node: &NodeId| view.has(*node) || view.evicted.contains(node);
         if let Some(left_out) = self.known().into_iter().find(|node| !counted(node)) {
@@ -287,7 +296,7 @@ mod tests {
             },
             members: members.iter().map(member).collect(),
             evicted: Vec::new(),
-            founding: false,
+            root: ViewId::default(),
         }
     }
 
@@ -358,7 +367,10 @@ mod tests {
         let greedy = view(2, &[(1, half(), Share::WHOLE), (2, half(), half())]);
         assert_eq!(ledger.adopt(&greedy, |_| true), Adoption::NotMine);
         let founding = View {
-            founding: true,
+            root: ViewId {
+                number: 3,
+                proposer: 1,
+            },
             ..view(3, &[(1, half(), half()), (2, half(), half())])
         };
         assert_eq!(ledger.adopt(&founding, |_| true), Adoption::NotMine);
