@@ -15,12 +15,14 @@
 //! assert_eq!((batch.after, batch.upto, batch.rows.len()), (0, 3, 2));
 //! progress.sent(&batch, Nanos(0));
 //! assert!(progress.next_batch(&journal, 10).is_none()); // until it is lost
-//! progress.acknowledged(3, Nanos(1));
+//! progress.acknowledged(3, Nanos(0));
 //! assert!(progress.is_heard(&journal));
 //! ```
 
+mod ahead;
 mod journal;
 mod progress;
 
+pub(crate) use ahead::Ahead;
 pub use journal::Journal;
 pub use progress::{Batch, Progress};

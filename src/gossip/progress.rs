@@ -9,8 +9,8 @@ use crate::units::Nanos;
 pub struct Progress {
     acknowledged: u64,
     sent: u64,
-    /// Since when the peer owes the acknowledgement of something.
-    waiting_since: Nanos,
+    /// Since when the peer owes an acknowledgement: that of what was sent first after the last.
+    waits_since: Nanos,
 }
 
 /// Consecutive rows for one message.
@@ -52,8 +52,8 @@ impl Progress {
 
     /// Notes that a batch is on its way.
     pub fn sent(&mut self, batch: &Batch, now: Nanos) {
-        if self.acknowledged >= self.sent {
-            self.waiting_since = now;
+        if self.sent <= self.acknowledged {
+            self.waits_since = now;
         }
         self.sent = batch.upto;
     }
@@ -63,15 +63,14 @@ impl Progress {
         if seq > self.acknowledged {
             self.acknowledged = seq;
             self.sent = self.sent.max(seq);
-            self.waiting_since = now;
+            self.waits_since = now;
         }
     }
 
-    /// Starts again from what was acknowledged, if nothing more was for `patience_ns`: whatever
-    /// was sent meanwhile, something before it is missing.
+    /// Starts again from what was acknowledged, if nothing was for `patience_ns`.
     pub fn retry(&mut self, now: Nanos, patience_ns: u64) {
-        let waited_ns = now.0.saturating_sub(self.waiting_since.0);
-        if self.acknowledged < self.sent && waited_ns >= patience_ns {
+        if self.acknowledged < self.sent && now.0.saturating_sub(self.waits_since.0) >= patience_ns
+        {
             self.sent = self.acknowledged;
         }
     }

@@ -98,6 +98,11 @@ impl Node {
         }
         self.counters.keys_gathered += 1;
         self.holding.waiting += 1;
+        let deadline = now.after(self.config.gather_timeout);
+        // What is here already must not leave while the rest arrives.
+        self.table
+            .with_entry(limit, key, now, |entry, _| entry.gathered_until = deadline);
+        self.active.insert(key);
         let gather = Gather {
             limit: self.table.policy(limit).id,
             key,
@@ -109,7 +114,7 @@ impl Node {
             limit,
             awaited: others.into_iter().map(|node| (node, None)).collect(),
             questions: vec![(from, question)],
-            deadline: now.after(self.config.gather_timeout),
+            deadline,
         };
         self.holding.gatherings.insert(key, gathering);
         true

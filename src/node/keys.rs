@@ -196,7 +196,9 @@ impl Node {
             return Vec::new();
         }
         let holders = self.holders(entry, constants, now);
-        if entry.gathered_until > now && !holders.iter().any(|holder| holder.unmet) {
+        // What was gathered stays together unless others want it for their own checks.
+        let wanted = |holder: &Holder| holder.unmet && holder.node != self.id;
+        if entry.gathered_until > now && !holders.iter().any(wanted) {
             return Vec::new();
         }
         let rate_count_per_tick = self.rate_count_per_tick(entry.limit);

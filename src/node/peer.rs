@@ -1,9 +1,8 @@
 //! What a node keeps of one peer.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use crate::gossip::Progress;
+use crate::gossip::{Ahead, Progress};
 use crate::share::Outbox;
 use crate::units::Nanos;
 use crate::view::Report;
@@ -31,8 +30,8 @@ pub(super) struct Peer {
     pub(super) granted_at: Option<Nanos>,
     /// How far it has heard our rows.
     pub(super) progress: Progress,
-    /// Rows of it that came ahead of their turn: from where, up to where.
-    pub(super) ahead: BTreeSet<(u64, u64)>,
+    /// What was heard of its rows out of order.
+    pub(super) ahead: Ahead,
     /// Whether it is owed an acknowledgement.
     pub(super) owed: bool,
     /// Urgent messages sent to it in this tick.

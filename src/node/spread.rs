@@ -24,9 +24,6 @@ const ROWS_RETRY_TICKS: u32 = 4;
 /// Grants that were not acknowledged for so many ticks are sent again.
 const GRANTS_RETRY_TICKS: u32 = 3;
 
-/// Messages of one peer that may be ahead of their turn; more are as good as lost.
-const AHEAD_MAX: usize = 256;
-
 impl Node {
     /// Tells every connected peer what it has not heard.
     pub(super) fn spread(&mut self, now: Nanos) {
@@ -139,7 +136,9 @@ impl Node {
         } = gossip;
         let owes = upto > 0 || !grants.is_empty();
         if let Some(peer) = self.peers.get_mut(&from) {
-            peer.progress.acknowledged(digest, now);
+            // A claim to have heard what was never written is none.
+            peer.progress
+                .acknowledged(digest.min(self.journal.last()), now);
             peer.owed |= owes;
         }
         self.take_grants(now, from, view, applied, &grants);
@@ -147,31 +146,17 @@ impl Node {
         for row in rows {
             self.hear(from, row, now);
         }
-        self.advance_digest(from, after, upto);
+        let seen = self.digest.get(&from);
+        let ahead = self.peers.get_mut(&from).map(|peer| &mut peer.ahead);
+        let upto = ahead.map_or(seen, |ahead| ahead.hear(seen, after, upto));
+        if upto > seen {
+            self.digest.apply(Dot::new(from, upto));
+        }
         if urgent {
             self.answer_want(from, &keys, now);
             self.spread_grants(from, now);
         }
         self.look_at_gatherings(now, from);
-    }
-
-    /// Notes that all rows between two points are here. Messages overtake each other: what came
-    /// ahead of its turn is remembered until the gap before it has closed.
-    fn advance_digest(&mut self, from: NodeId, after: u64, upto: u64) {
-        let Some(peer) = self.peers.get_mut(&from) else {
-            return;
-        };
-        if upto > after && peer.ahead.len() < AHEAD_MAX {
-            peer.ahead.insert((after, upto));
-        }
-        let mut seen = self.digest.get(&from);
-        while let Some((after, upto)) = peer.ahead.first().copied().filter(|(a, _)| *a <= seen) {
-            peer.ahead.remove(&(after, upto));
-            seen = seen.max(upto);
-        }
-        if seen > self.digest.get(&from) {
-            self.digest.apply(Dot::new(from, seen));
-        }
     }
 
     /// Applies a peer's grants, exactly once and in order; only those of the view that both have

@@ -191,7 +191,8 @@ impl Node {
             return false;
         };
         let known = self.ledger.known();
-        if self.ledger.weight().is_none() || report.known.is_empty() || known.is_empty() {
+        let leaves = self.ledger.is_leaving() && self.ledger.weight().is_none();
+        if leaves || report.known.is_empty() || known.is_empty() {
             return false;
         }
         let own = Group {
@@ -204,7 +205,10 @@ impl Node {
             adopted: theirs,
             known: &report.known,
         };
-        let apart = own.is_left_out_by(&theirs) || theirs.is_left_out_by(&own);
+        let apart = report.root != self.ledger.root()
+            || own.is_left_out_by(&theirs)
+            || theirs.is_left_out_by(&own)
+            || self.ledger.has_given_up(from);
         apart && own.yields_to(&theirs)
     }
 
@@ -237,17 +241,17 @@ impl Node {
             node: self.id,
             report,
         });
-        let peers = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.connected && !peer.gone);
+        let peers = self.peers.iter().filter(|(node, peer)| {
+            peer.connected && !peer.gone && !self.ledger.has_given_up(**node)
+        });
         let peers = peers.filter_map(|(node, peer)| {
             let report = peer.report.as_ref()?;
+            let kin = report.root.is_none() || report.root == self.ledger.root();
             let new = report.known.is_empty() && !report.leaving;
             let has_left = report.leaving && !report.known.contains(node);
             let akin = report.known.iter().any(|other| known.contains(other));
             let counts = known.contains(node) || new || (akin && !has_left);
-            counts.then_some(Candidate {
+            (kin && counts).then_some(Candidate {
                 node: *node,
                 report,
             })

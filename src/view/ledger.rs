@@ -15,6 +15,8 @@ pub struct Ledger {
     openings: BTreeMap<NodeId, Opening>,
     leaving: bool,
     former: Vec<NodeId>,
+    /// Whose part this node has taken over: alive or not, they count with it no more.
+    given_up: Vec<NodeId>,
     bootstrap: bool,
     reports: u64,
 }
@@ -34,10 +36,17 @@ pub enum Adoption {
     LeavesOut(NodeId),
     /// It evicts somebody whom this node still hears.
     EvictsTheLiving(NodeId),
+    /// It goes back to another founding than what this node has adopted.
+    FoundedApart,
+    /// It counts somebody whose part this node has taken over already.
+    CountsTheEvicted(NodeId),
 }
 
 /// Former lives that a node names: enough for any that could still be a member somewhere.
 const FORMER_MAX: usize = 16;
+
+/// Evicted lives that a node remembers: many more than could still be alive.
+const GIVEN_UP_MAX: usize = 1024;
 
 impl Ledger {
     /// A node that has just come to life and holds nothing.
@@ -51,6 +60,7 @@ impl Ledger {
             openings: BTreeMap::new(),
             leaving: false,
             former: Vec::new(),
+            given_up: Vec::new(),
             bootstrap,
             reports: 0,
         }
@@ -62,6 +72,7 @@ impl Ledger {
         let former = std::mem::take(&mut self.former);
         *self = Self {
             former,
+            leaving: self.leaving,
             ..Self::new(node, false)
         };
     }
@@ -91,6 +102,12 @@ impl Ledger {
     #[must_use]
     pub fn adopted_id(&self) -> Option<ViewId> {
         self.adopted.as_ref().map(|view| view.id)
+    }
+
+    /// The view that founded the cluster it counts in.
+    #[must_use]
+    pub fn root(&self) -> Option<ViewId> {
+        self.adopted.as_ref().map(|view| view.root)
     }
 
     /// That view, if it is complete here.
@@ -157,6 +174,7 @@ impl Ledger {
             leaving: self.leaving,
             former: self.former.clone(),
             bootstrap: self.bootstrap,
+            root: self.root(),
         }
     }
 
@@ -188,8 +206,8 @@ impl Ledger {
         if own.before != self.weight || leaves_empty || (self.leaving && !own.after.is_none()) {
             return Adoption::WrongWeight;
         }
-        if view.founding && self.adopted.is_some() {
-            return Adoption::WrongWeight;
+        if self.root().is_some_and(|root| root != view.root) {
+            return Adoption::FoundedApart;
         }
         let counted = |node: &NodeId| view.has(*node) || view.evicted.contains(node);
         if let Some(left_out) = self.known().into_iter().find(|node| !counted(node)) {
@@ -198,12 +216,22 @@ impl Ledger {
         if let Some(living) = view.evicted.iter().find(|node| is_living(**node)) {
             return Adoption::EvictsTheLiving(*living);
         }
+        if let Some(evicted) = view.nodes().find(|node| self.has_given_up(*node)) {
+            return Adoption::CountsTheEvicted(evicted);
+        }
         // The ratchet: lowered before anybody is told, and not raised until a view completes.
         self.weight = own.before.min(own.after);
         self.adopted = Some(view.clone());
         self.complete = false;
         self.openings.clear();
         Adoption::Adopted
+    }
+
+    /// Whether this node has completed a view that evicted `node`. If that one lives on, the two
+    /// hold the same share, and only one of them may go on.
+    #[must_use]
+    pub fn has_given_up(&self, node: NodeId) -> bool {
+        self.given_up.contains(&node)
     }
 
     /// Adds this node's own opening.
@@ -239,14 +267,15 @@ impl Ledger {
 
     /// Notes that what the view brings was installed.
     pub fn finish(&mut self) {
-        if let Some(own) = self
-            .adopted
-            .as_ref()
-            .and_then(|view| view.member(self.node))
-        {
-            self.weight = own.after;
-            self.complete = true;
-        }
+        let Some(view) = &self.adopted else { return };
+        let Some(own) = view.member(self.node) else {
+            return;
+        };
+        self.weight = own.after;
+        self.complete = true;
+        self.given_up.extend(&view.evicted);
+        let excess = self.given_up.len().saturating_sub(GIVEN_UP_MAX);
+        self.given_up.drain(..excess);
     }
 }
 
@@ -268,7 +297,7 @@ mod tests {
             },
             members: members.iter().map(member).collect(),
             evicted: Vec::new(),
-            founding: false,
+            root: ViewId::default(),
         }
     }
 
@@ -341,7 +370,10 @@ mod tests {
         let greedy = view(2, &[(1, half(), Share::WHOLE), (2, half(), half())]);
         assert_eq!(ledger.adopt(&greedy, |_| true), Adoption::NotMine);
         let founding = View {
-            founding: true,
+            root: ViewId {
+                number: 3,
+                proposer: 1,
+            },
             ..view(3, &[(1, half(), half()), (2, half(), half())])
         };
         assert_eq!(ledger.adopt(&founding, |_| true), Adoption::NotMine);

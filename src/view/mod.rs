@@ -70,8 +70,9 @@ pub struct View {
     pub members: Vec<Member>,
     /// Who is given up: what they held is handed out.
     pub evicted: Vec<NodeId>,
-    /// Whether it founds the cluster: nobody has held anything before, so what comes is unused.
-    pub founding: bool,
+    /// The view that founded the cluster, itself perhaps. Nodes that were founded apart, having
+    /// missed each other, hold the same shares: they can never be counted together.
+    pub root: ViewId,
 }
 
 /// Most members of a view: the base split is over all of them in this version, and every row goes
@@ -100,6 +101,12 @@ impl View {
         self.members.iter().map(|member| member.node)
     }
 
+    /// Whether it founds the cluster: nobody has held anything before, so what comes is unused.
+    #[must_use]
+    pub fn is_founding(&self) -> bool {
+        self.root == self.id
+    }
+
     /// Whether it is one that could be adopted by anybody: bounded, sorted, and summing to at most
     /// one before and after.
     #[must_use]
@@ -111,7 +118,7 @@ impl View {
         let sum = |pick: fn(&Member) -> Share| self.members.iter().map(pick).sum::<Share>();
         let fits = sum(|member| member.before) <= Share::WHOLE
             && sum(|member| member.after) <= Share::WHOLE;
-        let new = !self.founding || sum(|member| member.before).is_none();
+        let new = !self.is_founding() || sum(|member| member.before).is_none();
         let bounded = self.members.len() <= MEMBERS_MAX && self.evicted.len() <= MEMBERS_MAX;
         let apart = !self.evicted.iter().any(|node| self.has(*node));
         sorted && fits && new && bounded && apart && !self.members.is_empty()

@@ -48,18 +48,20 @@ pub fn propose(proposer: NodeId, candidates: &[Candidate<'_>], evicted: &[NodeId
             false => parts.next().unwrap_or(Share::NONE),
         },
     });
+    let id = ViewId {
+        number: number.unwrap_or(0) + 1,
+        proposer: proposer.0,
+    };
+    let root = candidates.iter().find_map(|c| c.report.root);
     let view = View {
-        id: ViewId {
-            number: number.unwrap_or(0) + 1,
-            proposer: proposer.0,
-        },
+        id,
         members: members.collect(),
         evicted: evicted
             .iter()
             .copied()
             .filter(|node| known().any(|one| one == node))
             .collect(),
-        founding: number.is_none(),
+        root: root.unwrap_or(id),
     };
     view.is_sound().then_some(view)
 }
@@ -75,6 +77,7 @@ mod tests {
                 number,
                 proposer: 1,
             }),
+            root: adopted.map(|_| ViewId::default()),
             complete: true,
             weight,
             known: known.iter().copied().map(NodeId).collect(),
@@ -90,7 +93,7 @@ mod tests {
         let new = report(Share::NONE, None, &[]);
         let both = [NodeId(2), NodeId(1)].map(|node| Candidate { node, report: &new });
         let view = propose(NodeId(1), &both, &[]).expect("a view");
-        assert!(view.founding && view.id.number == 1);
+        assert!(view.is_founding() && view.id.number == 1);
         let half = Share::WHOLE.portion(1, 2);
         assert!(view.members.iter().all(|member| member.after == half));
         let old = report(half, Some(4), &[1]);
@@ -102,7 +105,7 @@ mod tests {
             both[0],
         ];
         let view = propose(NodeId(1), &join, &[]).expect("a view");
-        assert!(!view.founding && view.id.number == 5);
+        assert!(!view.is_founding() && view.id.number == 5);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Report {
     pub former: Vec<NodeId>,
     /// Whether it may found a cluster alone.
     pub bootstrap: bool,
+    /// The view that founded the cluster it counts in.
+    pub root: Option<ViewId>,
 }
 
 /// A group of nodes that count with each other, as one of them knows it.

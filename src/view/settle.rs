@@ -36,7 +36,7 @@ pub fn settle(
     Settlement {
         base: own.after,
         overdraft: split.overdraft_of(own.after),
-        fresh: view.founding,
+        fresh: view.is_founding(),
         listed: listed.iter().filter_map(brings).collect(),
         others: others
             .map(|m| Standing {

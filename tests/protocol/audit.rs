@@ -11,7 +11,7 @@ impl Cluster {
     /// After every input to a node: counts groups, and adds up the shares of watched keys.
     pub fn audit(&mut self, place: usize) {
         let view = self.hosts[place].node.ledger().complete();
-        if let Some(view) = view.filter(|view| view.founding) {
+        if let Some(view) = view.filter(|view| view.is_founding()) {
             self.foundings.insert(view.id);
         }
         let count = self.count_groups();

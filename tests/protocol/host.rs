@@ -113,7 +113,7 @@ impl Host {
     }
 
     pub fn runs(&self) -> bool {
-        self.is_alive && !self.is_paused
+        self.is_alive && !self.is_paused && !self.has_left
     }
 }
 

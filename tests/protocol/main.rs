@@ -13,5 +13,10 @@ mod host;
 mod judge;
 mod links;
 
+mod acquire_exact;
 mod ceiling;
+mod convergence;
+mod demand;
+mod hostile;
 mod smoke;
+mod views;
