@@ -94,6 +94,11 @@ impl Schedule {
             self.cluster.forget_the_dead();
         }
         let seed = self.seed;
+        let leaves = |place: usize| self.cluster.hosts[place].node.ledger().is_leaving();
+        if self.cluster.living().all(leaves) {
+            // The last one cannot hand over to anybody, and need not wait until it could.
+            return;
+        }
         let settled = self.cluster.try_settle(90);
         assert!(settled, "seed {seed}: no rest: {}", self.cluster.describe());
         self.judge();
@@ -284,7 +289,7 @@ fn quality(dice: &mut Dice) -> Quality {
 /// After the worst, all is as it was in the beginning.
 #[test]
 fn what_heals_is_whole_again() {
-    for seed in seeds(60) {
+    for seed in seeds(70) {
         let mut schedule = Schedule::new(seed, seed % 2 == 0);
         schedule.run(100);
         schedule.recover();
@@ -294,7 +299,7 @@ fn what_heals_is_whole_again() {
 /// Nobody is ever evicted but the dead: the bound is exact.
 #[test]
 fn it_holds_when_nobody_is_evicted() {
-    for seed in seeds(60) {
+    for seed in seeds(500) {
         Schedule::new(seed, false).run(150);
     }
 }
@@ -302,7 +307,7 @@ fn it_holds_when_nobody_is_evicted() {
 /// The living are evicted too: the bound is that of κ groups.
 #[test]
 fn it_holds_when_the_living_are_evicted() {
-    for seed in seeds(60) {
+    for seed in seeds(500) {
         Schedule::new(seed, true).run(150);
     }
 }
