@@ -94,6 +94,11 @@ impl Schedule {
             self.cluster.forget_the_dead();
         }
         let seed = self.seed;
+        let leaves = |place: usize| self.cluster.hosts[place].node.ledger().is_leaving();
+        if self.cluster.living().all(leaves) {
+            // The last one cannot hand over to anybody, and need not wait until it could.
+            return;
+        }
         let settled = self.cluster.try_settle(90);
         assert!(settled, "seed {seed}: no rest: {}", self.cluster.describe());
         self.judge();
@@ -284,7 +289,7 @@ fn quality(dice: &mut Dice) -> Quality {
 /// After the worst, all is as it was in the beginning.
 #[test]
 fn what_heals_is_whole_again() {
-    for seed in seeds(60) {
+    for seed in seeds(70) {
         let mut schedule = Schedule::new(seed, seed % 2 == 0);
         schedule.run(100);
         schedule.recover();
@@ -294,7 +299,7 @@ fn what_heals_is_whole_again() {
 /// Nobody is ever evicted but the dead: the bound is exact.
 #[test]
 fn it_holds_when_nobody_is_evicted() {
-    for seed in seeds(60) {
+    for seed in seeds(500) {
         Schedule::new(seed, false).run(150);
     }
 }
@@ -302,7 +307,26 @@ fn it_holds_when_nobody_is_evicted() {
 /// The living are evicted too: the bound is that of κ groups.
 #[test]
 fn it_holds_when_the_living_are_evicted() {
-    for seed in seeds(60) {
+    for seed in seeds(500) {
         Schedule::new(seed, true).run(150);
+    }
+}
+
+/// Seeds that once found something, and what it was. A change to the generator makes them others.
+#[test]
+fn what_was_found_once_stays_found() {
+    let found = [
+        (false, 0),   // report, proposal and refusal chased each other without end
+        (false, 108), // a leaver was granted shares after its last word, and they were handed out
+        (true, 0),    // a member known by hearsay only counted as living, and was never evicted
+        (true, 14),   // a leaver waited for the reports of the dead
+        (true, 66),   // one that had left went on answering probes
+        (true, 126),  // nodes that were founded apart were counted together: a sum of 1.5
+        (true, 176),  // a lone leaver among the dead
+    ];
+    for (evicts, seed) in found {
+        let mut schedule = Schedule::new(seed, evicts);
+        schedule.run(100);
+        schedule.recover();
     }
 }

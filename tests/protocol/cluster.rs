@@ -188,9 +188,11 @@ impl Cluster {
             let view = ledger.adopted();
             let peers = host.node.peers().filter(|(_, _, connected, _)| *connected);
             let peers: Vec<_> = peers.map(|(id, ..)| id).collect();
+            let reached = host.node.peers().filter(|(_, _, _, reachable)| *reachable);
+            let reached: Vec<_> = reached.map(|(id, ..)| id).collect();
             format!(
                 "\n  {place} {}{}{}{}: view {:?} complete {} weight {} known [{}] lacks [{}] \
-                 connected [{}] evicted [{}]",
+                 connected [{}] reachable [{}] evicted [{}]",
                 short(&host.id),
                 if host.is_alive { "" } else { " DEAD" },
                 if host.is_paused { " PAUSED" } else { "" },
@@ -201,6 +203,7 @@ impl Cluster {
                 list(&ledger.known()),
                 list(&ledger.lacks()),
                 list(&peers),
+                list(&reached),
                 list(view.map_or(&[], |view| &view.evicted)),
             )
         });

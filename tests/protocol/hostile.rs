@@ -138,3 +138,18 @@ fn grants_of_strangers_and_of_old_views_are_ignored() {
     }
     assert_eq!(state(&cluster).1, before);
 }
+
+/// An answer that comes twice was used once: what it charged stays charged.
+#[test]
+fn a_doubled_answer_takes_nothing_back() {
+    let limit = Limit::per(1, Duration::from_secs(60)).burst(30);
+    let mut cluster = Cluster::founded(Settings::new(3, limit), Quality::LAN, 3);
+    cluster.quality.double_percent = 100;
+    for index in 0..120 {
+        let place = index % 3;
+        cluster.acquire(place, KEY, 1, Duration::from_millis(40));
+        cluster.run_for(SECOND_NS / 20);
+    }
+    assert!(cluster.total_admitted(KEY) >= 10);
+    cluster.judge().expect("the bound");
+}
