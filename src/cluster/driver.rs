@@ -90,8 +90,12 @@ fn handle(running: &Running, now: Nanos, event: TransportEvent) {
             running.with_node(|machine| machine.handle_peer_down(now, node));
         }
         TransportEvent::Frame {
-            from, to, bytes, ..
+            from,
+            to,
+            bytes,
+            channel,
         } => {
+            tracing::trace!(%from, ?channel, bytes = bytes.len(), "frame");
             let refused = running.with_node(|machine| {
                 // What was sent to a life that has ended is nobody's.
                 let mine = machine.id() == to;
@@ -105,6 +109,9 @@ fn handle(running: &Running, now: Nanos, event: TransportEvent) {
                     .disconnect(from, CloseCode::BadFrame, &error.to_string());
             }
         }
-        TransportEvent::Refused { .. } => {}
+        TransportEvent::Refused { address, node, why } => {
+            // The transport has logged it with both sides' values.
+            tracing::debug!(%address, ?node, %why, "refused");
+        }
     }
 }

@@ -103,6 +103,10 @@ impl Running {
     fn note(&self, event: &Event) {
         match event {
             Event::Found(peer) => self.want(peer.node, peer.address),
+            Event::Forgotten(peer) => {
+                let (node, address) = (peer.node, peer.address);
+                self.transport.unwant(Target::Peer { node, address });
+            }
             Event::TryAgain => self.transport.retry_now(),
             Event::ViewComplete(view) => {
                 tracing::info!(view = view.number, "this node holds its share");

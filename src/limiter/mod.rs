@@ -197,6 +197,13 @@ impl Limiter {
         self.core.table.counters()
     }
 
+    /// How often the clock has panicked, and how often it has stepped back by more than 10 ms: in
+    /// either case the latest time that it gave was used.
+    #[must_use]
+    pub fn clock_faults(&self) -> (u64, u64) {
+        (self.core.clock.panics(), self.core.clock.steps_back())
+    }
+
     fn id(&self, key: &impl Key) -> KeyId {
         self.core
             .hasher

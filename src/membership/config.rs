@@ -14,7 +14,7 @@ use super::PACKET_BYTES_MAX;
 /// All members should run with the same values: a patient member and an impatient one disagree
 /// about who is reachable for as long as their values differ.
 ///
-/// Silence turns into [`Unreachable`](super::MembershipEvent::Unreachable) after about
+/// Silence turns into unreachable after about
 /// `2 × probe_period + suspicion` in a small cluster. At worst it takes
 /// `(2 × members + 1) × probe_period + suspicion`, when nobody happens to probe the silent node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct MembershipConfig {
     /// Much longer than it takes news to reach everybody (a minute), or old news could make a
     /// dead node look reachable for some seconds. Restarts leave one remembered node each, so
     /// far longer values cost memory. After a longer partition nodes find each other again only
-    /// through [`Membership::announce`](super::Membership::announce). Must be longer than
+    /// through an announcement. Must be longer than
     /// `suspicion` and `announce_period`.
     pub forget_after: Duration,
     /// How often one of the unreachable nodes is tried again.

@@ -238,6 +238,7 @@ impl Membership {
         self.outbox.contacts.clear();
     }
 
+    #[cfg(test)]
     /// Who is reachable, by node; never this node itself. Suspected members count.
     pub fn reachable(&self) -> impl Iterator<Item = Peer> + '_ {
         self.outbox.roster.iter()

@@ -37,6 +37,7 @@ impl Roster {
         self.reachable.is_empty()
     }
 
+    #[cfg(test)]
     /// Sorted by node.
     pub(super) fn iter(&self) -> impl Iterator<Item = Peer> {
         let entries = self.reachable.iter();

@@ -128,10 +128,10 @@ impl Node {
     /// A peer has told its want of some keys: what can be spared goes to it at once.
     pub(super) fn answer_want(&mut self, from: NodeId, keys: &[KeyId], now: Nanos) {
         for key in keys {
-            if let Some(attended) = self.attend(*key, now, Occasion::Asked(from)) {
-                if let Some(row) = self.carry_out(*key, attended) {
-                    self.journal.write(row);
-                }
+            if let Some(attended) = self.attend(*key, now, Occasion::Asked(from))
+                && let Some(row) = self.carry_out(*key, attended)
+            {
+                self.journal.write(row);
             }
         }
     }

@@ -39,7 +39,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crdts::VClock;
+use crdts::{Dot, ResetRemove, VClock};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -189,7 +189,7 @@ impl Node {
         }
         self.spread_to(node, now);
         self.send_report(node);
-        self.drain_membership(now);
+        self.drain_membership();
     }
 
     /// The connection to a peer is gone.
@@ -234,7 +234,7 @@ impl Node {
         match message {
             Message::Gossip(gossip) => self.handle_gossip(now, from, gossip),
             Message::Membership(packet) => self.handle_membership(now, &packet),
-            Message::Report(report) => self.handle_report(now, from, report),
+            Message::Report(report) => self.handle_report(now, from, &report),
             Message::Propose(view) => self.handle_proposal(now, from, &view),
             Message::Opening(chunk) => self.handle_opening(now, chunk),
             Message::Ask(question) => self.handle_question(now, from, question),
@@ -250,7 +250,7 @@ impl Node {
     pub fn handle_timeout(&mut self, now: Nanos) {
         if self.membership.poll_timeout().is_some_and(|at| at <= now) {
             self.membership.handle_timeout(now);
-            self.drain_membership(now);
+            self.drain_membership();
         }
         if self.timers.is_due(Timer::Deadline, now) {
             self.expire_gatherings(now);
@@ -271,7 +271,32 @@ impl Node {
         self.tick_keys(now);
         self.spread(now);
         self.tick_views(now);
+        self.forget_peers(now);
         self.table.sweep(now, SWEEP_SLOTS);
+    }
+
+    /// Forgets nodes that nobody has reached for long and that no view counts, mostly past lives:
+    /// or every restart in the cluster would be remembered for ever.
+    fn forget_peers(&mut self, now: Nanos) {
+        let patience_ns = self.config.ticks_ns(PEER_LIFE_TICKS);
+        let since = self.started_at;
+        let counted = |node: &NodeId| self.ledger.adopted().is_some_and(|view| view.has(*node));
+        let forgotten: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(node, peer)| !counted(node) && peer.is_over(now, since, patience_ns))
+            .map(|(node, peer)| (*node, peer.address))
+            .collect();
+        for (node, address) in forgotten {
+            self.peers.remove(&node);
+            self.digest
+                .reset_remove(&VClock::from(Dot::new(node, u64::MAX)));
+            if let Some(address) = address {
+                let peer = membership::Peer { node, address };
+                self.outputs
+                    .push_back(Output::Event(Event::Forgotten(peer)));
+            }
+        }
     }
 
     fn set_deadline(&mut self) {
@@ -301,11 +326,11 @@ impl Node {
         if self.membership.handle_packet(now, packet).is_err() {
             self.counters.membership_refused += 1;
         }
-        self.drain_membership(now);
+        self.drain_membership();
     }
 
     /// Passes on what the failure detector wants to send and has found out.
-    fn drain_membership(&mut self, _now: Nanos) {
+    fn drain_membership(&mut self) {
         while let Some((to, packet)) = self.membership.poll_transmit() {
             self.send(to.node, &Message::Membership(packet));
         }
@@ -359,6 +384,10 @@ impl Node {
         }
     }
 }
+
+/// A node that nobody has reached for so many ticks, and that no view counts, is forgotten: ten
+/// minutes at the default tick, as long as the failure detector remembers it.
+const PEER_LIFE_TICKS: u32 = 6000;
 
 /// Slots of each shard that are looked at in a tick to drop drained ones.
 const SWEEP_SLOTS: usize = 16;

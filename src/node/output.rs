@@ -26,6 +26,9 @@ pub enum Output {
 pub enum Event {
     /// There is a node that is not connected: connect to it.
     Found(Peer),
+    /// A node is forgotten that nobody has reached for long and that no view counts: there is no
+    /// need to go on calling it.
+    Forgotten(Peer),
     /// A peer came back: whoever else was lost is worth another try at once.
     TryAgain,
     /// A view is complete here: this node holds its share.

@@ -44,4 +44,9 @@ impl Peer {
         let since = |at: Nanos| now.0.saturating_sub(at.0);
         self.connected && self.heard_at.is_some_and(|at| since(at) <= patience_ns)
     }
+    /// Whether nobody has reached it for so long; `since` stands for when it was never heard.
+    pub(super) fn is_over(&self, now: Nanos, since: Nanos, patience_ns: u64) -> bool {
+        let silent_ns = now.0.saturating_sub(self.heard_at.unwrap_or(since).0);
+        !self.connected && !self.reachable && silent_ns >= patience_ns
+    }
 }

@@ -60,7 +60,7 @@ impl Node {
     pub fn leave(&mut self, now: Nanos) {
         self.ledger.leave();
         self.report_to_all(now);
-        self.see_off();
+        self.see_off(now);
     }
 
     /// An operator's word that a node is gone for good: it is evicted without waiting. The others
@@ -75,7 +75,7 @@ impl Node {
     pub(super) fn tick_views(&mut self, now: Nanos) {
         self.report_in_time(now);
         self.complete(now);
-        self.see_off();
+        self.see_off(now);
         if self.views.rest_until > now || self.views.left {
             return;
         }
@@ -129,7 +129,7 @@ impl Node {
         }
     }
 
-    pub(super) fn handle_report(&mut self, now: Nanos, from: NodeId, report: Report) {
+    pub(super) fn handle_report(&mut self, now: Nanos, from: NodeId, report: &Report) {
         for former in &report.former {
             if *former != self.id {
                 self.peers.entry(*former).or_default().gone = true;
@@ -149,12 +149,12 @@ impl Node {
         // Who leaves before it was ever given anything adopts no view any more: a view that counts
         // it already need not wait for it.
         peer.gone |= report.leaving && report.adopted.is_none();
-        if self.must_yield(from, &report) {
+        if self.must_yield(from, report) {
             self.be_reborn(now);
             return;
         }
-        self.help(from, &report);
-        self.see_off();
+        self.help(from, report);
+        self.see_off(now);
     }
 
     /// Sends a peer the view that it has not adopted, or the openings that it lacks.
@@ -437,12 +437,12 @@ impl Node {
                 .push_back(Output::Event(Event::ViewComplete(id)));
         }
         self.report_to_all(now);
-        self.see_off();
+        self.see_off(now);
     }
 
     /// A leaver is gone when it holds nothing and every other member has completed the view that
     /// says so; or when there is nobody to hand anything to.
-    fn see_off(&mut self) {
+    fn see_off(&mut self, now: Nanos) {
         if !self.ledger.is_leaving() || self.views.left {
             return;
         }
@@ -451,6 +451,8 @@ impl Node {
         if alone && self.ledger.weight() == Share::WHOLE || self.ledger.adopted().is_none() || told
         {
             self.views.left = true;
+            self.membership.leave(now);
+            self.drain_membership();
             self.outputs.push_back(Output::Event(Event::Left));
         }
     }

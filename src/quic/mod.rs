@@ -45,16 +45,16 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
 pub use self::code::CloseCode;
-pub use self::config::{
-    CONNECTIONS_MAX, DATAGRAM_QUEUE_BYTES_MAX, DATAGRAM_RECEIVE_BYTES_MAX, EVENTS_MAX,
-    HANDSHAKES_MAX, HANDSHAKES_TRUSTED_MAX, NAME_BYTES_MAX, PROTOCOL_VERSION, SECRET_BYTES_MIN,
-    SOCKET_BUFFER_BYTES, STREAM_FRAME_BYTES_MAX, STREAM_QUEUE_BYTES_MAX, STREAMS_MAX, Secret,
-    Timings, TransportConfig,
-};
+pub use self::config::{EVENTS_MAX, Secret, TransportConfig};
 pub use self::counters::TransportCounters;
-pub use self::error::{DownReason, Refusal, TransportError};
+pub use self::error::TransportError;
 pub use self::event::{Channel, Target, TransportEvent};
 pub use self::fault::FaultLink;
+
+#[cfg(test)]
+use self::config::{NAME_BYTES_MAX, PROTOCOL_VERSION, STREAM_FRAME_BYTES_MAX, Timings};
+#[cfg(test)]
+use self::error::{DownReason, Refusal};
 
 use self::cid::RandomIds;
 use self::counters::{Counters, count};

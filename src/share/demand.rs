@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 /// for a client who comes once a minute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Demand {
-    /// Over about [`DENSE_TICKS`] ticks: what is happening now, when arrivals are dense.
+    /// Over about three ticks: what is happening now, when arrivals are dense.
     pub dense: u64,
-    /// Over about [`SPARSE_TICKS`] ticks: the same for arrivals rarer than the tick.
+    /// Over about thirty ticks: the same for arrivals rarer than the tick.
     pub sparse: u64,
-    /// Over about [`HABIT_TICKS`] ticks: where this key's requests usually land.
+    /// Over about 1,200 ticks: where this key's requests usually land.
     pub habit: u64,
 }
 

@@ -101,6 +101,7 @@ impl Outbox {
         self.pending.iter()
     }
 
+    #[cfg(test)]
     /// The share of `key` that is on its way.
     #[must_use]
     pub fn in_flight(&self, key: KeyId) -> Share {

@@ -244,7 +244,7 @@ impl Table {
     /// Tells every shard which other members there are and what they hold of quiet keys.
     pub fn set_others(&self, others: &Arc<[Standing]>) {
         for shard in &self.shards {
-            shard.lock().set_others(Arc::clone(others));
+            shard.lock().set_others(others);
         }
     }
 }

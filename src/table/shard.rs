@@ -45,9 +45,9 @@ impl Shard {
         }
     }
 
-    pub(super) fn set_others(&mut self, others: Arc<[Standing]>) {
+    pub(super) fn set_others(&mut self, others: &Arc<[Standing]>) {
         for constants in &mut self.constants {
-            constants.set_others(Arc::clone(&others));
+            constants.set_others(Arc::clone(others));
         }
     }
 

@@ -124,7 +124,7 @@ impl Table {
             shard.install_listed(&self.config, settlement, index, now);
             shard.install_unlisted(&self.config, settlement, now);
             shard.raise(&self.config, settlement, now);
-            shard.set_others(Arc::clone(&others));
+            shard.set_others(&others);
         }
     }
 }

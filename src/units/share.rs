@@ -114,7 +114,8 @@ mod tests {
             assert!(pieces.iter().all(|piece| *piece == pieces[0]), "{count}");
             assert_eq!(pieces.into_iter().sum::<Share>(), Share::WHOLE);
         }
-        assert!(WHOLE_PARTS % 41 != 0);
+        let uneven: Vec<_> = Share::WHOLE.split_evenly(41).collect();
+        assert_ne!(uneven[0], uneven[40]);
     }
 
     /// INV-2: what is divided sums to what was there.

@@ -4,7 +4,7 @@
 //! the lowest first, the top bit saying that more follow (LEB128). A level stands for N, which is P
 //! less the level. A row takes about 75 bytes, three quarters of what it takes field by field.
 
-use serde::de::{Error as _, Visitor};
+use serde::de::Visitor;
 use serde::{Deserializer, Serializer};
 
 use super::ITEMS_MAX;

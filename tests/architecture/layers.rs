@@ -34,6 +34,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "limit",
             "table",
             "membership",
+            "view",
             "node",
             "limiter",
             "quic",
