@@ -4,6 +4,8 @@
 //! Method: nodes in one process over loopback; everything by the public API. Limits are so slow that
 //! what drains during a test is less than a unit, unless time is measured and judged.
 
+#![cfg(feature = "quic")]
+
 mod judge;
 mod nodes;
 
@@ -121,7 +123,8 @@ async fn every_node_hears_every_row_of_every_other() {
     let nodes = cluster(3, slow).await;
     for (index, node) in nodes.iter().enumerate() {
         for key in 0..20_u64 {
-            let _any = api(node).check_n((index as u64, key), 15);
+            let decision = api(node).check_n((index as u64, key), 15);
+            assert!(decision.is_allowed(), "of its 20: {decision:?}");
         }
     }
     until("every node has written rows", || {
@@ -140,6 +143,12 @@ async fn every_node_hears_every_row_of_every_other() {
                 .into_iter()
                 .all(|(origin, seq)| seen.get(origin) >= Some(seq))
         })
+    })
+    .await;
+    until("every node knows what was spent on one", || {
+        let key = |index: u64| (0..20_u64).map(move |key| (index, key));
+        let mut keys = (0..3_u64).flat_map(key);
+        keys.all(|key| nodes.iter().all(|node| api(node).peek(key).remaining == 45))
     })
     .await;
 }
@@ -365,7 +374,10 @@ async fn a_charge_made_by_another_node_is_taken_back_there_and_once() {
 async fn a_fourth_node_joins_and_brings_no_units() {
     let mut nodes = cluster(3, slow).await;
     assert_eq!(drain(&nodes, "ann").await, 60);
-    assert_eq!(drain(&nodes[..1], "half").await, 60);
+    assert_eq!(drain(&nodes[..1], "by one").await, 60);
+    for node in &nodes {
+        assert!(api(node).check_n("quiet", 5).is_allowed());
+    }
     let fourth = join(&nodes).await;
     nodes.push(fourth);
     until_members(&nodes, 4).await;
@@ -374,7 +386,9 @@ async fn a_fourth_node_joins_and_brings_no_units() {
         assert!((quarter - 0.25).abs() < 1e-9, "{quarter}");
     }
     assert_eq!(drain(&nodes, "ann").await, 0);
-    assert_eq!(drain(&nodes, "half").await, 0);
+    assert_eq!(drain(&nodes, "by one").await, 0);
+    let rest = drain(&nodes, "quiet").await;
+    assert!(rest <= 45, "15 were spent, and {rest} are there");
     let late = drain(&nodes, "a new key").await;
     println!("of a burst of 60, {late} are there right after a join");
     assert!(late <= 60);

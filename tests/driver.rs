@@ -3,6 +3,8 @@
 //!
 //! Method: the driver told to panic, nodes dropped, links cut, a caller's clock that panics.
 
+#![cfg(feature = "quic")]
+
 mod nodes;
 
 use std::panic::resume_unwind;

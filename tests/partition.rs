@@ -4,6 +4,8 @@
 //! Method: nodes in one process over loopback whose datagrams a [`FaultLink`] drops below QUIC. Every
 //! admission on either side is told to a judge that knows one central bucket and nothing else.
 
+#![cfg(feature = "quic")]
+
 mod judge;
 mod nodes;
 

@@ -4,6 +4,8 @@
 //! Method: a cluster of one, and strangers that differ from it in one thing each: nodes built by the
 //! public builder, a bare QUIC client that shows no certificate, and a socket that sends noise.
 
+#![cfg(feature = "quic")]
+
 mod nodes;
 
 use std::net::{SocketAddr, UdpSocket};

@@ -3,6 +3,8 @@
 //!
 //! Method: the public builder, one mistake at a time.
 
+#![cfg(feature = "quic")]
+
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
