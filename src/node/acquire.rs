@@ -42,7 +42,8 @@ pub(super) struct Asking {
     lines: BTreeMap<KeyId, Line>,
     refusals: BTreeMap<KeyId, Remembered>,
     numbers: u64,
-    waiting: usize,
+    /// Who waits until when, the first to be late first.
+    deadlines: BTreeSet<(Nanos, KeyId, Ticket)>,
     /// Questions whose requests were decided otherwise: what their answers charge is handed back.
     given_up: BTreeSet<(u64, NodeId)>,
     /// Answers that this node gave itself, taken one after the other: each may lead to the next.
@@ -74,9 +75,15 @@ struct Remembered {
 }
 
 impl Asking {
+    /// The first request whose deadline has passed.
+    fn late(&mut self, now: Nanos) -> Option<(Nanos, KeyId, Ticket)> {
+        let first = *self.deadlines.first()?;
+        (first.0 <= now).then_some(first)?;
+        self.deadlines.pop_first()
+    }
+
     pub(super) fn earliest(&self) -> Option<Nanos> {
-        let deadlines = self.lines.values().flat_map(|line| &line.waiting);
-        deadlines.map(|(_, request)| request.deadline).min()
+        self.deadlines.first().map(|(deadline, ..)| *deadline)
     }
 
     /// Waits no longer for the answer to the question in flight of a line, if there is one.
@@ -101,10 +108,11 @@ impl Node {
             self.answered(ticket, decision);
         } else if let Some(decision) = self.remembered(ask, now) {
             self.answered(ticket, decision);
-        } else if self.asking.waiting >= WAITING_MAX {
+        } else if self.asking.deadlines.len() >= WAITING_MAX {
             self.fall_back(now, ticket, request);
         } else {
-            self.asking.waiting += 1;
+            let place = (request.deadline, ask.key, ticket);
+            self.asking.deadlines.insert(place);
             let line = self.asking.lines.entry(ask.key).or_default();
             line.waiting.push_back((ticket, request));
             self.ask_next(now, ask.key);
@@ -215,15 +223,19 @@ impl Node {
             line.asked
                 .is_some_and(|asked| asked.number == answer.number && asked.holder == from)
         };
-        let line = self.asking.lines.iter_mut().find(|(_, line)| asked(line));
-        let Some((key, line)) = line else {
+        let line = self
+            .asking
+            .lines
+            .get_mut(&answer.key)
+            .filter(|line| asked(line));
+        let Some(line) = line else {
             // A doubled answer was used already: only what was given up may be handed back.
             if self.asking.given_up.remove(&(answer.number, from)) {
                 self.hand_back(from, answer);
             }
             return;
         };
-        let key = *key;
+        let key = answer.key;
         line.asked = None;
         let Some((ticket, request)) = line.waiting.front().copied() else {
             return;
@@ -333,24 +345,25 @@ impl Node {
 
     /// Requests whose deadline has passed are decided by the fallback, now.
     pub(super) fn expire_questions(&mut self, now: Nanos) {
-        let late = |(_, request): &(Ticket, Request)| request.deadline <= now;
-        let keys: Vec<_> = self.asking.lines.keys().copied().collect();
-        for key in keys {
-            let Some(line) = self.asking.lines.get_mut(&key) else {
+        while let Some((_, key, ticket)) = self.asking.late(now) {
+            let Some(line) = self.asking.lines.get(&key) else {
                 continue;
             };
-            let first_is_late = line.waiting.front().is_some_and(late);
-            let expired: Vec<_> = line.waiting.iter().copied().filter(late).collect();
-            line.waiting.retain(|waiting| !late(waiting));
-            if first_is_late {
+            let first = line
+                .waiting
+                .front()
+                .is_some_and(|(other, _)| *other == ticket);
+            if first {
                 self.asking.give_up(key);
             }
-            self.asking.waiting -= expired.len();
-            self.counters.questions_expired += expired.len() as u64;
-            for (ticket, request) in expired {
-                self.fall_back(now, ticket, request);
+            let Some(request) = self.leave_line(key, ticket) else {
+                continue;
+            };
+            self.counters.questions_expired += 1;
+            self.fall_back(now, ticket, request);
+            if first {
+                self.ask_next(now, key);
             }
-            self.ask_next(now, key);
         }
     }
 
@@ -415,12 +428,18 @@ impl Node {
         self.answered(ticket, decision);
     }
 
-    fn leave_line(&mut self, key: KeyId, ticket: Ticket) {
-        if let Some(line) = self.asking.lines.get_mut(&key) {
-            let before = line.waiting.len();
-            line.waiting.retain(|(other, _)| *other != ticket);
-            self.asking.waiting -= before - line.waiting.len();
-        }
+    /// Takes a request out of its line; what it asked for, if it was in it.
+    fn leave_line(&mut self, key: KeyId, ticket: Ticket) -> Option<Request> {
+        let line = self.asking.lines.get_mut(&key)?;
+        let place = line
+            .waiting
+            .iter()
+            .position(|(other, _)| *other == ticket)?;
+        let (_, request) = line.waiting.remove(place)?;
+        self.asking
+            .deadlines
+            .remove(&(request.deadline, key, ticket));
+        Some(request)
     }
 
     fn answered(&mut self, ticket: Ticket, decision: Decision) {

@@ -385,9 +385,9 @@ impl Node {
     }
 }
 
-/// A node that nobody has reached for so many ticks, and that no view counts, is forgotten: ten
-/// minutes at the default tick, as long as the failure detector remembers it.
-const PEER_LIFE_TICKS: u32 = 6000;
+/// A node that nobody has reached for so many ticks, and that no view counts, is forgotten: an hour
+/// at the default tick. Groups that are apart for longer meet again over their seeds.
+const PEER_LIFE_TICKS: u32 = 36_000;
 
 /// Slots of each shard that are looked at in a tick to drop drained ones.
 const SWEEP_SLOTS: usize = 16;

@@ -30,7 +30,7 @@ pub enum TransportError {
     SecretTooShort {
         /// What was given.
         bytes: usize,
-        /// [`SECRET_BYTES_MIN`](super::SECRET_BYTES_MIN).
+        /// The shortest that is taken.
         bytes_min: usize,
     },
     /// A name (of the cluster, of the node) is longer than a greeting may carry.
@@ -40,7 +40,7 @@ pub enum TransportError {
         what: &'static str,
         /// Its length.
         bytes: usize,
-        /// [`NAME_BYTES_MAX`](super::NAME_BYTES_MAX).
+        /// The longest that is taken.
         bytes_max: usize,
     },
     /// The identity could not be derived from the secret: a bug, or a broken crypto library.

@@ -344,20 +344,23 @@ pub(super) fn refund(
     if !shard.receipts.redeem(number) {
         return false;
     }
-    let pace = &config.policies[usize::from(ask.limit.0)].pace;
     let cost = Amount::from_units(ask.cost_units);
     shard.counted.refunded_units = shard.counted.refunded_units.saturating_add(ask.cost_units);
+    // By the slot's own limit: the one that was named may be another's.
     if let Some((entry, _)) = shard.contended(ask.key) {
+        let pace = &config.policies[usize::from(entry.limit.0)].pace;
         entry.drain(pace, now);
         entry.account.refund(cost);
         entry.noted = true;
         return true;
     }
-    let base = shard.constants(ask.limit).base;
-    let quanta = pace
-        .quanta_ceil(cost, base)
-        .map_or(0, |quanta| quanta.saturating_sub(1));
-    if let Some(Slot::Quiet(_, time)) = shard.slots.find(ask.key) {
+    if let Some(Slot::Quiet(limit, time)) = shard.slots.find(ask.key) {
+        let limit = usize::from(limit.0);
+        let quanta = config.policies[limit]
+            .pace
+            .quanta_ceil(cost, shard.constants[limit].base);
+        // One less than it was rounded up to, so that a refund never takes more off than was put on.
+        let quanta = quanta.map_or(0, |quanta| quanta.saturating_sub(1));
         *time = UnitsTime(time.0.saturating_sub(quanta));
     }
     true
