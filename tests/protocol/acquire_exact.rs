@@ -1,4 +1,4 @@
-//! While connected and strict, `acquire` is one central bucket.
+//! While connected and strict, `acquire` is one central bucket (C3).
 //!
 //! Goal: request by request, the cluster decides as one leaky bucket would that saw all requests,
 //! whichever node is asked. Method: generated sequential histories over 3 and 5 nodes on a network
@@ -57,8 +57,9 @@ fn decision(cluster: &mut Cluster, place: usize, key: KeyId, cost: u64) -> Decis
 }
 
 /// Limits that give back a whole part of a unit in a millisecond, and how long a unit takes.
-fn limits() -> [(Limit, u64); 4] {
+fn limits() -> [(Limit, u64); 5] {
     [
+        (Limit::per_minute(60).burst(8), 1000),
         (Limit::per_second(10).burst(5), 100),
         (Limit::per_second(100).burst(30), 10),
         (Limit::per_second(20).burst(3), 50),
@@ -66,16 +67,19 @@ fn limits() -> [(Limit, u64); 4] {
     ]
 }
 
+/// One cluster serves a few histories, each with a key of its own; the next begins anew.
+const HISTORIES_PER_CLUSTER: u64 = 10;
+
 fn histories(nodes: usize, count: u64, requests: u64) {
-    // One cluster serves many histories, each with a key of its own.
-    for seed in seeds(4) {
-        let (limit, unit_ms) = limits()[(seed % 4) as usize];
+    for seed in seeds(count / HISTORIES_PER_CLUSTER) {
+        let limits = limits();
+        let (limit, unit_ms) = limits[(seed % limits.len() as u64) as usize];
         let mut cluster = Cluster::new(Settings::new(nodes, limit), nodes, Quality::PERFECT, seed);
         cluster.settle_views(60);
         // To a whole millisecond, as all waits are.
         cluster.run_until(cluster.now.next_multiple_of(SECOND_NS));
         let mut dice = Dice::new(seed);
-        for history in 0..count / 4 {
+        for history in 0..HISTORIES_PER_CLUSTER {
             let key = KeyId(u128::from(dice.roll()) << 64 | u128::from(history));
             compare(&mut cluster, &mut dice, key, unit_ms, requests, seed);
         }
@@ -122,12 +126,12 @@ fn compare(
 
 #[test]
 fn three_nodes_decide_as_one_bucket() {
-    histories(3, 200, 12);
+    histories(3, 5000, 12);
 }
 
 #[test]
 fn five_nodes_decide_as_one_bucket() {
-    histories(5, 200, 12);
+    histories(5, 5000, 12);
 }
 
 /// What one node spent another refuses at once, and the first unit back goes to who asks first.

@@ -1,4 +1,4 @@
-//! After a cut, rows agree; after the load, nothing is left.
+//! After a cut, rows agree; after the load, nothing is left. (C4)
 //!
 //! Method: load on both sides of a cut of five seconds; then the sequence numbers that each node
 //! has heard of each other are compared with what they were at healing.

@@ -1,4 +1,4 @@
-//! Who holds what as nodes come and go.
+//! Who holds what as nodes come and go. (INV-9)
 //!
 //! Goal: founding, joins, leaves, restarts, evictions and reunions mint nothing. Method: scripted
 //! scenes, each with a caller who takes all there is before and after; the judge and the sum of
