@@ -1,5 +1,5 @@
 //! Goal: a limiter for one process decides as the textbook's leaky bucket does, says when to come
-//! back to the nanosecond, and takes whatever key, cost, clock or limit it is given.
+//! back to the nanosecond (C10), admits exactly the rate in the long run (C2), and takes whatever key, cost, clock or limit it is given.
 //!
 //! Method: the public API on a clock that the test moves; properties against a reference bucket in
 //! whole numbers, which knows neither quanta nor units-time.
