@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::limit::{Pace, Parcel};
 use crate::row::Row;
-use crate::share::{COUNT_SCALE, Holder, Move, Scene, donor, plan};
+use crate::share::{COUNT_SCALE, Holder, Move, Scene, donors, plan};
 use crate::table::{Constants, Entry, LimitIndex};
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 
@@ -44,13 +44,15 @@ struct Attended {
     row: Option<Row>,
     moves: Vec<Move>,
     limit: LimitId,
+    /// Recent arrivals, for the node's load.
+    arrivals: u64,
 }
 
 impl Node {
     /// Looks after every contended key, and writes down the rows that are due, the neediest first.
     pub(super) fn tick_keys(&mut self, now: Nanos) {
         self.active.extend(self.table.take_changed());
-        let mut due = Vec::new();
+        let (mut due, mut load) = (Vec::new(), 0_u64);
         for key in self.active.clone() {
             if self.table.settle(key, now) {
                 self.active.remove(&key);
@@ -58,12 +60,16 @@ impl Node {
                 continue;
             }
             match self.attend(key, now, Occasion::Tick) {
-                Some(attended) => due.extend(self.carry_out(key, attended)),
+                Some(attended) => {
+                    load = load.saturating_add(attended.arrivals);
+                    due.extend(self.carry_out(key, attended));
+                }
                 None => {
                     self.active.remove(&key);
                 }
             }
         }
+        self.load = load;
         due.sort_by_key(|row| (std::cmp::Reverse(row.unmet_units), row.key));
         for row in due {
             self.journal.write(row);
@@ -76,14 +82,16 @@ impl Node {
         let mut asked: BTreeMap<NodeId, Vec<Row>> = BTreeMap::new();
         for key in self.table.take_urgent() {
             self.active.insert(key);
-            let Some(donor) = self.likeliest_donor(key, now) else {
+            let donors = self.likely_donors(key, now);
+            if donors.is_empty() {
+                continue;
+            }
+            let Some(row) = self.attend_urgently(key, now) else {
                 continue;
             };
-            if let Some(row) = self.attend_urgently(key, now) {
-                asked
-                    .entry(donor)
-                    .or_default()
-                    .push(self.journal.write(row));
+            let row = self.journal.write(row);
+            for donor in donors {
+                asked.entry(donor).or_default().push(row);
             }
         }
         for (node, rows) in asked {
@@ -91,10 +99,9 @@ impl Node {
         }
     }
 
-    /// Whom to ask for units of a key that has run out: the one peer that would give most, by the
-    /// same plan, if it may be asked in this tick. Asking all would cost as many messages and as
-    /// many answers.
-    fn likeliest_donor(&self, key: KeyId, now: Nanos) -> Option<NodeId> {
+    /// Whom to ask for units of a key that has run out: peers that would give some, by the same plan,
+    /// and that may be asked in this tick. Asking all would cost as many messages and answers.
+    fn likely_donors(&self, key: KeyId, now: Nanos) -> Vec<NodeId> {
         let asked = self.table.with_contended(key, |entry, constants| {
             let pace = &self.table.policy(entry.limit).pace;
             entry.drain(pace, now);
@@ -104,7 +111,7 @@ impl Node {
                 .for_each(|holder| holder.ready = holder.node == self.id);
             let rate_count_per_tick = self.rate_count_per_tick(entry.limit);
             let asker = Some(self.id);
-            donor(
+            donors(
                 &Scene {
                     pace,
                     rate_count_per_tick,
@@ -114,9 +121,10 @@ impl Node {
                 self.id,
             )
         });
-        let peer = |node: &NodeId| self.peers.get(node);
         let open = |peer: &Peer| peer.connected && peer.urgent_sent < URGENT_PER_TICK_MAX;
-        asked.flatten().filter(|node| peer(node).is_some_and(open))
+        let mut asked = asked.unwrap_or_default();
+        asked.retain(|node| self.peers.get(node).is_some_and(open));
+        asked
     }
 
     /// The row of a key to send out of turn, whether or not one would be due.
@@ -160,6 +168,7 @@ impl Node {
                 row: due.then_some(row),
                 moves,
                 limit: policy.id,
+                arrivals: row.demand.sparse,
             }
         })
     }
@@ -237,6 +246,7 @@ impl Node {
             overdraft: entry.account.overdraft(),
             level: entry.account.level(),
             demand: entry.meter.at(tick),
+            load: self.load,
             unmet: entry.unmet_units > 0,
             ready: false,
         };
@@ -247,6 +257,7 @@ impl Node {
                 node: other.node,
                 base: other.base,
                 base_overdraft,
+                load: self.peers.get(&other.node).map_or(0, |peer| peer.load),
                 share: other.base,
                 overdraft: base_overdraft,
                 ..Holder::default()

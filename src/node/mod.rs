@@ -65,6 +65,8 @@ pub struct Node {
     peers: BTreeMap<NodeId, Peer>,
     /// Keys that are contended here.
     active: BTreeSet<KeyId>,
+    /// What this node is asked for of all of them together.
+    load: u64,
     journal: Journal,
     /// Up to which `seq` all rows of each origin are here.
     digest: VClock<NodeId>,
@@ -103,6 +105,7 @@ impl Node {
             membership,
             peers: BTreeMap::new(),
             active: BTreeSet::new(),
+            load: 0,
             journal: Journal::default(),
             digest: VClock::new(),
             applied: AppliedClock::default(),
@@ -187,7 +190,7 @@ impl Node {
         if returned {
             self.spread_reachable(node);
         }
-        self.spread_to(node, now);
+        self.spread_all(node, now);
         self.send_report(node);
         self.drain_membership();
     }

@@ -32,6 +32,8 @@ pub(super) struct Peer {
     pub(super) progress: Progress,
     /// What was heard of its rows out of order.
     pub(super) ahead: Ahead,
+    /// What it is asked for of all keys together, by its own word.
+    pub(super) load: u64,
     /// Whether it is owed an acknowledgement.
     pub(super) owed: bool,
     /// Urgent messages sent to it in this tick.

@@ -12,6 +12,12 @@ use crate::wire::{DATAGRAM_BYTES, Gossip, Message, ROW_BYTES_USUAL};
 /// Rows that fit one datagram, beside what else is said.
 const ROWS_PER_DATAGRAM: usize = (DATAGRAM_BYTES - 60) / ROW_BYTES_USUAL;
 
+/// Rows in one message of those that a returning peer is sent: about 150 KB, on a stream.
+const ROWS_PER_BULK: usize = 2048;
+
+/// Such messages at once; what is left goes with the ticks.
+const BULKS_MAX: usize = 16;
+
 /// Datagrams of rows to one peer in one tick: the tick's byte budget. What does not fit waits.
 const DATAGRAMS_PER_TICK_MAX: usize = 8;
 
@@ -39,8 +45,19 @@ impl Node {
             peer.progress.retry(now, patience_ns);
         }
         for _ in 0..DATAGRAMS_PER_TICK_MAX {
-            let gossip = self.gossip_for(node, now);
+            let gossip = self.gossip_for(node, now, ROWS_PER_DATAGRAM);
             let Some(gossip) = gossip else { return };
+            self.send(node, &Message::Gossip(gossip));
+        }
+    }
+
+    /// Tells a peer that has just come (back) all that it has not heard, in few large messages: what
+    /// has piled up behind a cut would take many ticks' budgets.
+    pub(super) fn spread_all(&mut self, node: NodeId, now: Nanos) {
+        for _ in 0..BULKS_MAX {
+            let Some(gossip) = self.gossip_for(node, now, ROWS_PER_BULK) else {
+                return;
+            };
             self.send(node, &Message::Gossip(gossip));
         }
     }
@@ -49,7 +66,7 @@ impl Node {
     pub(super) fn spread_grants(&mut self, node: NodeId, now: Nanos) {
         let waits = |peer: &super::Peer| !peer.outbox.is_empty() && peer.granted_at.is_none();
         if self.peers.get(&node).is_some_and(waits)
-            && let Some(gossip) = self.gossip_for(node, now)
+            && let Some(gossip) = self.gossip_for(node, now, ROWS_PER_DATAGRAM)
         {
             self.send(node, &Message::Gossip(gossip));
         }
@@ -72,11 +89,11 @@ impl Node {
     }
 
     /// The next message to a peer, if there is anything to say.
-    fn gossip_for(&mut self, node: NodeId, now: Nanos) -> Option<Gossip> {
+    fn gossip_for(&mut self, node: NodeId, now: Nanos, rows_max: usize) -> Option<Gossip> {
         let grants = self.grants_for(node, now);
         let base = self.acknowledgement(node);
         let peer = self.peers.get_mut(&node)?;
-        let batch = peer.progress.next_batch(&self.journal, ROWS_PER_DATAGRAM);
+        let batch = peer.progress.next_batch(&self.journal, rows_max);
         if batch.is_none() && grants.is_empty() && !peer.owed {
             return None;
         }
@@ -100,6 +117,7 @@ impl Node {
             view: self.ledger.adopted_id().unwrap_or_default(),
             applied: self.applied.of(node),
             digest: self.digest.get(&node),
+            load: self.load,
             ..Gossip::default()
         }
     }
@@ -133,6 +151,7 @@ impl Node {
             rows,
             grants,
             urgent,
+            load,
         } = gossip;
         let owes = upto > 0 || !grants.is_empty();
         if let Some(peer) = self.peers.get_mut(&from) {
@@ -140,6 +159,7 @@ impl Node {
             peer.progress
                 .acknowledged(digest.min(self.journal.last()), now);
             peer.owed |= owes;
+            peer.load = load;
         }
         self.take_grants(now, from, view, applied, &grants);
         let keys: Vec<KeyId> = rows.iter().map(|row| row.key).collect();

@@ -22,5 +22,5 @@ mod rendezvous;
 pub(crate) use demand::COUNT_SCALE;
 pub use demand::{Demand, Meter};
 pub use outbox::{AppliedClock, Grant, Outbox};
-pub use plan::{Holder, Move, Scene, donor, plan};
+pub use plan::{Holder, Move, Scene, donors, plan};
 pub use rendezvous::{owner, owners};

@@ -22,6 +22,9 @@ pub struct Holder {
     pub level: Amount,
     /// What it is asked for.
     pub demand: Demand,
+    /// What it is asked for of all contended keys together: where a key is too new to have habits of
+    /// its own, it probably has those of the others.
+    pub load: u64,
     /// Whether it has refused for want of rights, of late.
     pub unmet: bool,
     /// Whether a grant may go to it: it was heard of late, and nothing is on its way already.
@@ -62,6 +65,9 @@ const EVIDENCE_COUNT: u64 = 20 * COUNT_SCALE;
 
 /// Arrivals that the base split, as a prior, counts for in the habit.
 const PRIOR_COUNT: u64 = 20 * COUNT_SCALE;
+
+/// Arrivals of all keys that the base split, as a prior, counts for in the nodes' loads.
+const LOAD_PRIOR_COUNT: u64 = 50 * COUNT_SCALE;
 
 /// A share follows demand only by more than this part of the whole: without it an evenly loaded
 /// cluster trades hundreds of grants a second for nothing.
@@ -109,17 +115,21 @@ pub fn plan(scene: &Scene<'_>, own: NodeId, account: &Account) -> Vec<Move> {
     moves
 }
 
-/// Whom `own` should ask for units, of one key: the holder that has most of what it lacks, if it
-/// lacks any by the same reckoning by which that holder would give. `own` must be the scene's asker.
+/// Whom `own` should ask for units, of one key: holders that have some of what it lacks, if it lacks
+/// any by the same reckoning by which they would give. `own` must be the scene's asker.
 #[must_use]
-pub fn donor(scene: &Scene<'_>, own: NodeId) -> Option<NodeId> {
-    let index = scene.holders.iter().position(|holder| holder.node == own)?;
+pub fn donors(scene: &Scene<'_>, own: NodeId) -> Vec<NodeId> {
+    let Some(index) = scene.holders.iter().position(|holder| holder.node == own) else {
+        return Vec::new();
+    };
     let units = unit_flow(scene, None, &likelihood(scene));
-    let gives = |from: &usize| units.amount(*from, index);
-    let from = (0..scene.holders.len())
-        .max_by_key(gives)
-        .filter(|from| gives(from) > 0)?;
-    Some(scene.holders[from].node)
+    // Half a unit is worth a message; less waits for the tick.
+    let least = Amount::from_units(1).grains() / 2;
+    let gives = |from: &usize| units.amount(*from, index) >= least;
+    (0..scene.holders.len())
+        .filter(gives)
+        .map(|from| scene.holders[from].node)
+        .collect()
 }
 
 /// How much of the next arrivals each holder will probably see, in parts of [`Share::WHOLE`]; and
@@ -171,12 +181,16 @@ fn likelihood(scene: &Scene<'_>) -> Likelihood {
     }
 }
 
-/// Each holder's part of the arrivals of the last minutes, with the base split as a prior.
+/// Each holder's part of the arrivals of the last minutes. The prior is its part of the load of all
+/// keys, and the prior of that the base split.
 fn habits(holders: &[Holder], total: u128) -> Vec<u128> {
     let (prior, base) = (u128::from(PRIOR_COUNT), base_total(holders));
+    let loads: u128 = holders.iter().map(|holder| u128::from(holder.load)).sum();
+    let load_prior = u128::from(LOAD_PRIOR_COUNT);
     let habit = |holder: &Holder| {
         let base = WHOLE * u128::from(holder.base.parts()) / base;
-        (WHOLE * u128::from(holder.demand.habit) + prior * base) / (total + prior)
+        let load = (WHOLE * u128::from(holder.load) + load_prior * base) / (loads + load_prior);
+        (WHOLE * u128::from(holder.demand.habit) + prior * load) / (total + prior)
     };
     holders.iter().map(habit).collect()
 }
@@ -440,6 +454,7 @@ mod tests {
                     overdraft: Share::NONE,
                     level: Amount::from_units(level[index]),
                     demand: meter.at(60),
+                    load: 0,
                     unmet: false,
                     ready: true,
                 }
@@ -541,6 +556,35 @@ mod tests {
         for own in 0..3 {
             assert_eq!(plan_of(&holders, own, 99), []);
         }
+    }
+
+    /// A key too new to have habits of its own is expected where the others land.
+    #[test]
+    fn units_of_a_new_key_go_where_the_load_is() {
+        let mut holders = holders([0, 0, 0], [3, 0, 0]);
+        holders[0].demand = Demand {
+            dense: 768,
+            sparse: 768,
+            habit: 768,
+        };
+        let asks = |holders: &[Holder]| {
+            let pace = pace(9);
+            let rate_count_per_tick = 10 * COUNT_SCALE;
+            let asker = Some(NodeId(0));
+            donors(
+                &Scene {
+                    pace: &pace,
+                    rate_count_per_tick,
+                    holders,
+                    asker,
+                },
+                NodeId(0),
+            )
+        };
+        holders[0].load = 1000 * COUNT_SCALE;
+        assert_eq!(asks(&holders), [NodeId(1), NodeId(2)]);
+        (holders[0].load, holders[1].load) = (0, 1000 * COUNT_SCALE);
+        assert!(!asks(&holders).contains(&NodeId(1)));
     }
 
     /// Losing interest: with nobody asking, shares go home to the base split exactly.

@@ -48,6 +48,9 @@ pub struct Gossip {
     pub grants: Vec<Grant>,
     /// Whether the sender wants an answer now rather than at the next tick.
     pub urgent: bool,
+    /// What the sender is asked for of all contended keys together.
+    #[serde(default)]
+    pub load: u64,
 }
 
 /// A request to admit on the sender's behalf, or to hand over what is needed to.
