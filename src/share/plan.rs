@@ -123,8 +123,8 @@ pub fn donors(scene: &Scene<'_>, own: NodeId) -> Vec<NodeId> {
         return Vec::new();
     };
     let units = unit_flow(scene, None, &likelihood(scene));
-    // Half a unit is worth a message; less waits for the tick.
-    let least = Amount::from_units(1).grains() / 2;
+    // A whole unit is worth a message; less waits for the tick.
+    let least = Amount::from_units(1).grains();
     let gives = |from: &usize| units.amount(*from, index) >= least;
     (0..scene.holders.len())
         .filter(gives)
