@@ -1,0 +1,168 @@
+//! The planner's rules, one by one.
+
+use super::*;
+use crate::limit::{Limit, UnitsTime};
+
+fn pace(burst: u64) -> Pace {
+    Pace::new(Limit::per_second(100).burst(burst))
+}
+
+/// Three holders at a third each, with these demands a tick and these levels in units.
+fn holders(demand: [u64; 3], level: [u64; 3]) -> Vec<Holder> {
+    let third = Share::WHOLE.portion(1, 3);
+    (0..3)
+        .map(|index| {
+            let mut meter = crate::share::Meter::new(0);
+            (1..=60).for_each(|tick| meter.count(demand[index], tick));
+            Holder {
+                node: NodeId(index as u64),
+                base: third,
+                base_overdraft: Share::NONE,
+                share: third,
+                overdraft: Share::NONE,
+                level: Amount::from_units(level[index]),
+                demand: meter.at(60),
+                load: 0,
+                unmet: false,
+                ready: true,
+            }
+        })
+        .collect()
+}
+
+fn plan_of(holders: &[Holder], own: usize, burst: u64) -> Vec<Move> {
+    let pace = pace(burst);
+    let scene = Scene {
+        pace: &pace,
+        rate_count_per_tick: 10 * COUNT_SCALE,
+        holders,
+        asker: None,
+    };
+    let holder = holders[own];
+    let account = Account::open(holder.share, Share::NONE, holder.level, UnitsTime(0));
+    plan(&scene, holder.node, &account)
+}
+
+#[test]
+fn an_even_load_moves_nothing() {
+    let holders = holders([4, 4, 4], [10, 11, 9]);
+    for own in 0..3 {
+        assert_eq!(plan_of(&holders, own, 99), []);
+    }
+}
+
+#[test]
+fn the_rate_follows_a_hot_spot() {
+    let holders = holders([20, 0, 0], [33, 0, 0]);
+    for own in 1..3 {
+        let moves = plan_of(&holders, own, 99);
+        assert_eq!(moves.len(), 1, "{moves:?}");
+        assert_eq!(moves[0].to, NodeId(0));
+        assert!(moves[0].parcel.share > Share::WHOLE.portion(1, 4));
+    }
+    assert_eq!(plan_of(&holders, 0, 99), []);
+}
+
+/// Noise is not demand: one arrival is hardly evidence that the next will land there too.
+#[test]
+fn a_lone_arrival_moves_no_rate() {
+    let mut holders = holders([0, 0, 0], [0, 0, 0]);
+    holders[1].demand = Demand {
+        dense: 256,
+        sparse: 256,
+        habit: 256,
+    };
+    for own in 0..3 {
+        assert_eq!(plan_of(&holders, own, 99), []);
+    }
+}
+
+/// Rate is not enough: a node that ran out gets units though its rate is right.
+#[test]
+fn units_go_where_they_ran_out() {
+    let holders = holders([1, 1, 1], [33, 3, 3]);
+    let moves = plan_of(&holders, 1, 99);
+    assert_eq!(moves.len(), 1);
+    let Parcel { share, level, .. } = moves[0].parcel;
+    let brings = Amount::share_of_units(share, 99).saturating_sub(level);
+    assert!(brings >= Amount::from_units(8), "{brings}");
+}
+
+/// No crumbs: a third of ten is three and a third; the thirds make a whole unit where needed.
+#[test]
+fn scarce_units_are_dealt_whole() {
+    let unit = Amount::from_units(1).grains();
+    let even = [WHOLE / 3; 3];
+    assert_eq!(
+        unit_targets(unit * 10, &even),
+        [4 * unit, 3 * unit, 3 * unit]
+    );
+    assert_eq!(unit_targets(unit / 2, &even), [0; 3]);
+    let one = [WHOLE / 10, WHOLE / 10 * 8, WHOLE / 10];
+    assert_eq!(unit_targets(unit, &one), [0, unit, 0]);
+}
+
+#[test]
+fn a_debtor_and_a_lone_node_grant_nothing() {
+    let holders = holders([0, 20, 0], [40, 0, 0]);
+    assert_eq!(plan_of(&holders, 0, 99), []);
+    assert_eq!(plan_of(&holders[..1], 0, 99), []);
+}
+
+#[test]
+fn nothing_goes_to_whom_was_not_heard() {
+    let mut holders = holders([20, 0, 0], [33, 0, 0]);
+    holders[0].ready = false;
+    assert_eq!(plan_of(&holders, 1, 99), []);
+}
+
+/// What one is on its way to another must not set the third going: that never ended.
+#[test]
+fn a_share_on_its_way_moves_no_other() {
+    let mut holders = holders([0, 0, 0], [0, 0, 0]);
+    holders[2].share = holders[2].share.portion(9, 10);
+    for own in 0..3 {
+        assert_eq!(plan_of(&holders, own, 99), []);
+    }
+}
+
+/// A key too new to have habits of its own is expected where the others land.
+#[test]
+fn units_of_a_new_key_go_where_the_load_is() {
+    let mut holders = holders([0, 0, 0], [3, 0, 0]);
+    holders[0].demand = Demand {
+        dense: 768,
+        sparse: 768,
+        habit: 768,
+    };
+    let asks = |holders: &[Holder]| {
+        let pace = pace(9);
+        let rate_count_per_tick = 10 * COUNT_SCALE;
+        let asker = Some(NodeId(0));
+        donors(
+            &Scene {
+                pace: &pace,
+                rate_count_per_tick,
+                holders,
+                asker,
+            },
+            NodeId(0),
+        )
+    };
+    holders[0].load = 1000 * COUNT_SCALE;
+    assert_eq!(asks(&holders), [NodeId(1), NodeId(2)]);
+    (holders[0].load, holders[1].load) = (0, 1000 * COUNT_SCALE);
+    assert!(!asks(&holders).contains(&NodeId(1)));
+}
+
+/// Losing interest: with nobody asking, shares go home to the base split exactly.
+#[test]
+fn idle_shares_go_home_exactly() {
+    let mut holders = holders([0, 0, 0], [0, 0, 0]);
+    let borrowed = Share::from_parts(1_234_567);
+    holders[0].share = holders[0].share.saturating_add(borrowed);
+    holders[2].share = holders[2].share.saturating_sub(borrowed);
+    let moves = plan_of(&holders, 0, 99);
+    assert_eq!(moves.len(), 1);
+    assert_eq!((moves[0].to, moves[0].parcel.share), (NodeId(2), borrowed));
+}
