@@ -40,7 +40,7 @@ pub enum Refusal {
     EmptyKey,
     /// This node holds no share of the key yet (it has just joined), or was asked to hand all over.
     NoShare,
-    /// The table is at its maximum and every key in it is in use: see `Stats::keys_refused`.
+    /// The table is at its maximum and every key in it is in use: see `Counters::refused_no_room`.
     NoRoom,
     /// No holder answered in time, and the fallback is to deny.
     NoAnswer,

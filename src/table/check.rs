@@ -105,11 +105,9 @@ fn check_contended(
         return (no_room(shard, policy, now), Signal::Silent);
     };
     entry.drain(&policy.pace, now);
-    entry.asked_at = now;
     entry.meter.count(ask.cost_units, tick);
-    let before = entry.merged(&constants.others, &policy.pace, now);
     let cost = Amount::from_units(ask.cost_units);
-    let basis = decide(entry, &before, cost, &policy.pace);
+    let basis = decide(entry, constants, cost, &policy.pace, now);
     let merged = entry.merged(&constants.others, &policy.pace, now);
     let view = View::of(&merged, &policy.pace, now);
     let refusal = if entry.account.share().is_none() {
@@ -132,11 +130,19 @@ fn check_contended(
 
 /// Rule of admission: on its own rights; else on its right of overdraft, if the merged view says
 /// that the cluster as a whole still has that much; else not.
-fn decide(entry: &mut Entry, merged: &Merged, cost: Amount, pace: &Pace) -> Option<Basis> {
+fn decide(
+    entry: &mut Entry,
+    constants: &Constants,
+    cost: Amount,
+    pace: &Pace,
+    now: Nanos,
+) -> Option<Basis> {
     if cost == Amount::ZERO || entry.account.admit_owned(cost, pace) {
         return Some(Basis::OwnShare);
     }
-    let owed = merged.balance >= cost && entry.account.overdraft() > Share::NONE;
+    // The rows are merged only for who needs them: most requests are on a node's own rights.
+    let cluster_has = |entry: &Entry| entry.merged(&constants.others, pace, now).balance >= cost;
+    let owed = entry.account.overdraft() > Share::NONE && cluster_has(entry);
     (owed && entry.account.admit_overdrawn(cost, pace)).then_some(Basis::Overdraft)
 }
 

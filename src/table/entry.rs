@@ -19,8 +19,6 @@ pub struct Entry {
     pub rows: Rows,
     /// Units refused for want of rights since `unmet_since` was set.
     pub unmet_units: u64,
-    /// When a request last came.
-    pub asked_at: Nanos,
     /// Until when this node keeps what it has gathered to decide for the whole cluster.
     pub gathered_until: Nanos,
     /// Whether a change is noted already and waits for the protocol.
@@ -36,14 +34,13 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(limit: LimitIndex, account: Account, tick: u64, now: Nanos) -> Self {
+    pub(super) fn new(limit: LimitIndex, account: Account, tick: u64) -> Self {
         Self {
             limit,
             account,
             meter: Meter::new(tick),
             rows: Rows::default(),
             unmet_units: 0,
-            asked_at: now,
             gathered_until: Nanos::ZERO,
             noted: false,
             urged_at: None,

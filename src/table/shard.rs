@@ -117,7 +117,7 @@ impl Shard {
         let level = pace.amount(ahead, constants.base);
         let account = Account::open(constants.base, constants.overdraft, level, time);
         let tick = now.0 / config.tick_ns;
-        let mut entry = Entry::new(limit, account, tick, now);
+        let mut entry = Entry::new(limit, account, tick);
         // What has not drained yet was asked for of late: the meter starts from it.
         entry.meter.count(level.floor_units(), tick);
         entry
