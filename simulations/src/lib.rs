@@ -1,0 +1,16 @@
+//! The deterministic world that the library is proved in.
+//!
+//! A [`Scenario`] says all there is to say of a run: cluster, network, faults, workload and seed.
+//! [`workload`] draws its arrivals; a [`Strategy`] decides them (`shares` is the library's own node
+//! and table in the [`world`], the others are rivals); what was seen from outside is a [`Run`];
+//! checkers, which share no code with the library, judge it.
+
+pub mod history;
+pub mod scenario;
+pub mod strategy;
+pub mod verdict;
+
+pub use history::{Outcome, Run, Traffic};
+pub use scenario::Scenario;
+pub use strategy::Strategy;
+pub use verdict::{Finding, Verdict};

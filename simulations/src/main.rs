@@ -1,0 +1,3 @@
+//! `simulate`: tables, single runs, swarms, reports.
+
+fn main() {}
