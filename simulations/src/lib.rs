@@ -5,7 +5,9 @@
 //! and table in the [`world`], the others are rivals); what was seen from outside is a [`Run`];
 //! checkers, which share no code with the library, judge it.
 
+pub mod dice;
 pub mod history;
+pub mod network;
 pub mod scenario;
 pub mod strategy;
 pub mod verdict;
