@@ -11,6 +11,7 @@ pub mod network;
 pub mod scenario;
 pub mod strategy;
 pub mod verdict;
+pub mod workload;
 
 pub use history::{Outcome, Run, Traffic};
 pub use scenario::Scenario;
