@@ -5,6 +5,7 @@
 //! and table in the [`world`], the others are rivals); what was seen from outside is a [`Run`];
 //! checkers, which share no code with the library, judge it.
 
+pub mod checker;
 pub mod dice;
 pub mod history;
 pub mod network;

@@ -25,13 +25,45 @@ pub struct Finding {
     pub bound: f64,
     /// The unit of both.
     pub unit: String,
+    /// What was left to the bound where that was least, in the same unit; below zero it is the
+    /// furthest excess.
+    #[serde(default)]
+    pub slack: f64,
     /// When the worst was seen.
     pub at_ns: u64,
     /// The events that show it, at most fifteen lines.
     pub timeline: Vec<String>,
 }
 
+impl Finding {
+    /// How far beyond its bound the worst value lay, absolute and in parts of the bound.
+    #[must_use]
+    pub fn excess(&self) -> (f64, f64) {
+        let excess = (-self.slack).max(0.0);
+        (excess, excess / self.bound.abs().max(f64::MIN_POSITIVE))
+    }
+}
+
 impl Verdict {
+    /// The claim's finding, if anything was seen.
+    #[must_use]
+    pub const fn finding(&self) -> Option<&Finding> {
+        match self {
+            Self::Pass(finding) | Self::Fail(finding) => Some(finding),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// In a line: the verdict's name and its sentence.
+    #[must_use]
+    pub fn line(&self) -> String {
+        match self {
+            Self::Pass(finding) => format!("pass: {}", finding.text),
+            Self::Unknown(why) => format!("unknown: {why}"),
+            Self::Fail(finding) => format!("FAIL: {}", finding.text),
+        }
+    }
+
     /// 0 passes, 1 is unknown, 2 fails: the higher is the worse.
     #[must_use]
     pub const fn rank(&self) -> u8 {

@@ -1,0 +1,122 @@
+//! Ten ticks after the last cut heals, rows and merged views are equal everywhere.
+
+use super::timeline;
+use super::weather::ns;
+use crate::history::{Run, What};
+use crate::{Finding, Scenario, Verdict, verdict::Checker};
+
+/// Ticks from the first datagram that passes until all rows are equal.
+const TICKS_MAX: u64 = 10;
+/// Before that, those who lost each other call again: at least once a second, a handshake of two
+/// round trips included.
+const RECONNECT_MS: u64 = 2_500;
+/// A lost datagram costs a tick more: with so many in a thousand lost, one more try for every pair
+/// is expected per so many thousandths.
+const LOSS_TICKS_MILLI: u64 = 20;
+
+/// Rows and merged views are equal soon after healing.
+pub struct Convergence;
+
+impl Checker for Convergence {
+    fn name(&self) -> &'static str {
+        "convergence"
+    }
+
+    fn check(&self, scenario: &Scenario, run: &Run) -> Verdict {
+        let Some(healed) = run.notes.iter().find(|note| note.what == What::Healed) else {
+            return Verdict::Unknown("nothing was healed".to_owned());
+        };
+        let allowed_ns = ns(allowed_ms(scenario));
+        let after = run.notes.iter().filter(|note| note.at_ns >= healed.at_ns);
+        let told = after.filter_map(|note| match &note.what {
+            What::Converged => Some((note.at_ns - healed.at_ns, None)),
+            What::NotConverged(why) => Some((note.at_ns - healed.at_ns, Some(why.as_str()))),
+            _ => None,
+        });
+        match told.min_by_key(|(_, why)| why.is_some()) {
+            Some((after_ns, None)) if after_ns <= allowed_ns => {
+                Verdict::Pass(found(scenario, run, after_ns, "rows are equal"))
+            }
+            Some((after_ns, None)) => {
+                Verdict::Fail(found(scenario, run, after_ns, "rows are equal, too late"))
+            }
+            Some((after_ns, Some(why))) if after_ns > allowed_ns => {
+                Verdict::Fail(found(scenario, run, after_ns, why))
+            }
+            _ => Verdict::Unknown("the run ended too early to tell".to_owned()),
+        }
+    }
+}
+
+/// How long it may take.
+fn allowed_ms(scenario: &Scenario) -> u64 {
+    let loss = u64::from(scenario.network.loss_milli);
+    let ticks = TICKS_MAX + loss / LOSS_TICKS_MILLI;
+    let trips_ms = scenario.network.delay_us_max * 8 / 1000;
+    RECONNECT_MS + ticks * scenario.cluster.tick_ms + trips_ms
+}
+
+fn found(scenario: &Scenario, run: &Run, after_ns: u64, what: &str) -> Finding {
+    let (measured, bound) = (after_ns as f64 / 1e6, allowed_ms(scenario) as f64);
+    let text = format!("{measured:.1} ms after healing: {what}");
+    Finding {
+        timeline: timeline::notes(
+            run,
+            run.ended_ns.saturating_sub(ns(scenario.heal_ms)),
+            run.ended_ns,
+        ),
+        text,
+        measured,
+        bound,
+        unit: "ms".to_owned(),
+        slack: bound - measured,
+        at_ns: run.ended_ns,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::reference::plain;
+    use crate::history::Note;
+
+    #[test]
+    fn too_late_is_a_failure_and_silence_is_unknown() {
+        let scenario = plain();
+        let judged = |notes: &[(u64, What)]| {
+            let note = |(at_ms, what): &(u64, What)| Note {
+                at_ns: ns(*at_ms),
+                what: what.clone(),
+            };
+            let notes = notes.iter().map(note).collect();
+            Convergence
+                .check(
+                    &scenario,
+                    &Run {
+                        notes,
+                        ..Run::default()
+                    },
+                )
+                .rank()
+        };
+        let allowed = allowed_ms(&scenario);
+        let healed = (5_000, What::Healed);
+        assert_eq!(judged(&[(4_000, What::Converged)]), 1);
+        assert_eq!(judged(std::slice::from_ref(&healed)), 1);
+        assert_eq!(
+            judged(&[healed.clone(), (5_000 + allowed, What::Converged)]),
+            0
+        );
+        assert_eq!(
+            judged(&[healed.clone(), (5_001 + allowed, What::Converged)]),
+            2
+        );
+        let not = |at_ms| (at_ms, What::NotConverged("key 1 differs".to_owned()));
+        assert_eq!(
+            judged(&[healed.clone(), not(5_100)]),
+            1,
+            "too early to tell"
+        );
+        assert_eq!(judged(&[healed, not(60_000)]), 2);
+    }
+}

@@ -1,0 +1,149 @@
+//! Groups that count apart come of eviction or of founding, and of nothing else: under `Never`
+//! there is one group for ever, and elsewhere a second one only where somebody was silent for as
+//! long as eviction waits. Without this the ceiling's form for κ groups would excuse anything.
+
+use super::timeline;
+use super::weather::ns;
+use crate::history::{Run, What};
+use crate::scenario::FaultKind;
+use crate::{Finding, Scenario, Verdict, verdict::Checker};
+
+/// κ > 1 only where the user's choice allows it.
+pub struct Groups;
+
+impl Checker for Groups {
+    fn name(&self) -> &'static str {
+        "groups"
+    }
+
+    fn check(&self, scenario: &Scenario, run: &Run) -> Verdict {
+        let allowed_ns = apart_from_ns(scenario);
+        let mut most = 0;
+        let mut at_ns = 0;
+        for note in &run.notes {
+            let What::Groups(groups) = note.what else {
+                continue;
+            };
+            if groups > 1 && note.at_ns < allowed_ns {
+                return Verdict::Fail(found(run, groups, note.at_ns));
+            }
+            if groups > most {
+                (most, at_ns) = (groups, note.at_ns);
+            }
+        }
+        if most == 0 {
+            return Verdict::Unknown("nobody looked who counts with whom".to_owned());
+        }
+        let mut finding = found(run, most, at_ns);
+        finding.bound = f64::from(most.max(1));
+        finding.slack = 0.0;
+        Verdict::Pass(finding)
+    }
+}
+
+fn found(run: &Run, groups: u32, at_ns: u64) -> Finding {
+    Finding {
+        text: format!("at most {groups} groups counted apart"),
+        measured: f64::from(groups),
+        bound: 1.0,
+        unit: "groups".to_owned(),
+        slack: 1.0 - f64::from(groups),
+        at_ns,
+        timeline: timeline::notes(run, 0, at_ns),
+    }
+}
+
+/// From when on somebody may have been silent long enough to be evicted, wrongly or not.
+fn apart_from_ns(scenario: &Scenario) -> u64 {
+    let silences = |kind: &FaultKind| match kind {
+        FaultKind::CutOneWay(..)
+        | FaultKind::Partition(_)
+        | FaultKind::Clog(..)
+        | FaultKind::Network(_)
+        | FaultKind::Pause(_)
+        | FaultKind::ClockFreeze(..)
+        | FaultKind::ClockStep(..)
+        | FaultKind::ClockRate(..) => true,
+        // A life that ends says nothing, and admits nothing either: it makes no second group.
+        FaultKind::Crash(_)
+        | FaultKind::Restart(_)
+        | FaultKind::Join
+        | FaultKind::Leave(_)
+        | FaultKind::Forget(_)
+        | FaultKind::Resume(_)
+        | FaultKind::Heal => false,
+    };
+    let operator = scenario
+        .faults
+        .iter()
+        .find(|f| matches!(f.kind, FaultKind::Forget(_)));
+    let forgotten = operator.map_or(u64::MAX, |fault| ns(fault.at_ms));
+    let Some(evict_after_ms) = scenario.cluster.evict_after_ms else {
+        return forgotten;
+    };
+    let lossy = scenario.network.loss_milli > LOSS_MILLI_HARMLESS;
+    let first = scenario.faults.iter().find(|fault| silences(&fault.kind));
+    let silent_ms = if lossy {
+        Some(0)
+    } else {
+        first.map(|fault| fault.at_ms)
+    };
+    let evicted = silent_ms.map_or(u64::MAX, |ms| {
+        ns(ms).saturating_add(ns(evict_after_ms) / 100 * CLOCKS_PERCENT)
+    });
+    evicted.min(forgotten)
+}
+
+/// Up to a fifth lost nobody may be thought dead.
+const LOSS_MILLI_HARMLESS: u32 = 200;
+/// The waiting is by the waiting node's clock, which may be a little fast.
+const CLOCKS_PERCENT: u64 = 97;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::reference::{fault, plain};
+    use crate::history::Note;
+
+    fn judged(scenario: &Scenario, groups: &[(u64, u32)]) -> u8 {
+        let note = |(at_ms, groups): &(u64, u32)| Note {
+            at_ns: ns(*at_ms),
+            what: What::Groups(*groups),
+        };
+        let notes = groups.iter().map(note).collect();
+        Groups
+            .check(
+                scenario,
+                &Run {
+                    notes,
+                    ..Run::default()
+                },
+            )
+            .rank()
+    }
+
+    #[test]
+    fn a_second_group_needs_a_silence_as_long_as_eviction_waits() {
+        let mut scenario = plain();
+        scenario.faults = vec![fault(
+            1_000,
+            FaultKind::Partition(vec![vec![0], vec![1, 2]]),
+        )];
+        assert_eq!(judged(&scenario, &[]), 1);
+        assert_eq!(judged(&scenario, &[(0, 1)]), 0);
+        assert_eq!(
+            judged(&scenario, &[(0, 1), (50_000, 2)]),
+            2,
+            "never means never"
+        );
+        scenario.cluster.evict_after_ms = Some(10_000);
+        assert_eq!(judged(&scenario, &[(0, 1), (11_000, 2)]), 0);
+        assert_eq!(judged(&scenario, &[(0, 1), (9_000, 2)]), 2, "too early");
+        scenario.faults = vec![fault(1_000, FaultKind::Crash(0))];
+        assert_eq!(
+            judged(&scenario, &[(0, 1), (50_000, 2)]),
+            2,
+            "the dead make no group"
+        );
+    }
+}

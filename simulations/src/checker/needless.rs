@@ -1,0 +1,90 @@
+//! What was refused although one central bucket would have admitted it. Always measured; a claim
+//! only where nothing is wrong and demand stays where it is.
+
+use std::collections::BTreeMap;
+
+use super::rate::steady;
+use super::terms::Terms;
+use crate::history::{Arrival, Run};
+use crate::{Finding, Scenario, Verdict, verdict::Checker};
+
+/// With one steady key and nothing wrong, less than this of the ideal is a failure.
+const UTILISATION_MIN: f64 = 0.8;
+
+/// Needless refusals against the ideal.
+pub struct Needless;
+
+impl Checker for Needless {
+    fn name(&self) -> &'static str {
+        "needless"
+    }
+
+    fn check(&self, scenario: &Scenario, run: &Run) -> Verdict {
+        let ideal = ideal_units(scenario, &run.arrivals);
+        if ideal == 0 {
+            return Verdict::Unknown("the ideal would have admitted nothing".to_owned());
+        }
+        let admitted = run.outcomes.iter().filter(|outcome| outcome.admitted);
+        let costs = admitted.filter_map(|outcome| run.arrivals.get(outcome.arrival as usize));
+        let admitted: u128 = costs.map(|arrival| u128::from(arrival.cost)).sum();
+        let utilisation = admitted as f64 / ideal as f64;
+        let claimed = scenario.faults.is_empty() && scenario.workload.keys == 1 && steady(scenario);
+        let bound = if claimed { UTILISATION_MIN } else { 0.0 };
+        let finding = Finding {
+            text: format!("{admitted} units admitted of the {ideal} that one bucket would have"),
+            measured: utilisation,
+            bound,
+            unit: "of the ideal".to_owned(),
+            slack: utilisation - bound,
+            at_ns: run.ended_ns,
+            timeline: Vec::new(),
+        };
+        if utilisation < bound {
+            Verdict::Fail(finding)
+        } else {
+            Verdict::Pass(finding)
+        }
+    }
+}
+
+/// What one central bucket per key admits of the same arrivals, without an overdraft.
+pub fn ideal_units(scenario: &Scenario, arrivals: &[Arrival]) -> u128 {
+    let terms = Terms::of(scenario, 0);
+    let full = terms.bursts(1, 0);
+    let mut buckets: BTreeMap<u32, (u64, i128)> = BTreeMap::new();
+    let mut units = 0;
+    for arrival in arrivals {
+        let (at_ns, level) = buckets.entry(arrival.key).or_default();
+        let regained = terms.regained(1, arrival.at_ns.saturating_sub(*at_ns));
+        *at_ns = arrival.at_ns;
+        *level = (*level - regained).max(0);
+        let with = level.saturating_add(terms.cost(arrival.cost));
+        if with <= full {
+            *level = with;
+            units += u128::from(arrival.cost);
+        }
+    }
+    units
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::reference::{honest, plain};
+
+    #[test]
+    fn the_ideal_itself_uses_everything_and_half_of_it_fails() {
+        let scenario = plain();
+        let mut run = honest(&scenario);
+        let Verdict::Pass(finding) = Needless.check(&scenario, &run) else {
+            panic!("the ideal passes");
+        };
+        assert!((finding.measured - 1.0).abs() < 1e-9, "{}", finding.text);
+        for outcome in run.outcomes.iter_mut().step_by(2) {
+            outcome.admitted = false;
+        }
+        assert_eq!(Needless.check(&scenario, &run).rank(), 2);
+        let nothing = Run::default();
+        assert_eq!(Needless.check(&scenario, &nothing).rank(), 1);
+    }
+}

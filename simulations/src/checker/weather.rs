@@ -1,0 +1,222 @@
+//! Which processes ran when, and when something was wrong, read off the scenario alone.
+
+use crate::Scenario;
+use crate::scenario::{FaultKind, Quality};
+
+/// The end of what does not end.
+const NEVER: u64 = u64::MAX;
+
+/// One life at a place.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    from_ns: u64,
+    to_ns: u64,
+}
+
+/// A spell in which a place does not behave.
+#[derive(Clone, Copy, Debug)]
+struct Stall {
+    place: usize,
+    from_ns: u64,
+    to_ns: u64,
+}
+
+/// When which process ran.
+#[derive(Debug)]
+pub struct Weather {
+    places: Vec<Vec<Life>>,
+    stalls: Vec<Stall>,
+    /// Spells in which datagrams do not pass as usual.
+    rough: Vec<(u64, u64)>,
+    /// Instants at which membership is disturbed: crashes, joins, leaves.
+    churn: Vec<u64>,
+}
+
+impl Weather {
+    /// As the scenario has it.
+    pub fn of(scenario: &Scenario) -> Self {
+        let mut weather = Self {
+            places: vec![
+                vec![Life {
+                    from_ns: 0,
+                    to_ns: NEVER
+                }];
+                scenario.cluster.nodes
+            ],
+            stalls: Vec::new(),
+            rough: Vec::new(),
+            churn: Vec::new(),
+        };
+        let healed_ns = ns(scenario.duration_ms);
+        for fault in &scenario.faults {
+            weather.fault(ns(fault.at_ms), &fault.kind, &scenario.network);
+        }
+        for stall in &mut weather.stalls {
+            stall.to_ns = stall.to_ns.min(healed_ns.max(stall.from_ns));
+        }
+        for spell in &mut weather.rough {
+            spell.1 = spell.1.min(healed_ns.max(spell.0));
+        }
+        weather
+    }
+
+    fn fault(&mut self, at_ns: u64, kind: &FaultKind, usual: &Quality) {
+        match kind {
+            FaultKind::Crash(place) | FaultKind::Leave(place) => {
+                self.churn.push(at_ns);
+                self.ends(*place, at_ns);
+            }
+            FaultKind::Restart(place) => {
+                self.churn.push(at_ns);
+                self.begins(*place, at_ns);
+            }
+            FaultKind::Join => {
+                self.churn.push(at_ns);
+                self.places.push(vec![Life {
+                    from_ns: at_ns,
+                    to_ns: NEVER,
+                }]);
+            }
+            FaultKind::Pause(place) => self.stall(*place, at_ns, NEVER),
+            FaultKind::Resume(place) => {
+                let paused = |stall: &&mut Stall| stall.place == *place && stall.to_ns == NEVER;
+                for stall in self.stalls.iter_mut().filter(paused) {
+                    stall.to_ns = at_ns;
+                }
+            }
+            FaultKind::ClockFreeze(place, ms) => self.stall(*place, at_ns, at_ns + ns(*ms)),
+            FaultKind::ClockStep(place, ms) => {
+                self.stall(*place, at_ns, at_ns + ns(ms.unsigned_abs()));
+            }
+            FaultKind::CutOneWay(..) | FaultKind::Partition(_) | FaultKind::Clog(..) => {
+                self.rough.push((at_ns, NEVER));
+            }
+            FaultKind::Network(quality) if quality == usual => self.clears(at_ns),
+            FaultKind::Network(_) => self.rough.push((at_ns, NEVER)),
+            FaultKind::Heal => self.clears(at_ns),
+            FaultKind::Forget(_) | FaultKind::ClockRate(..) => {}
+        }
+    }
+
+    fn ends(&mut self, place: usize, at_ns: u64) {
+        if let Some(life) = self
+            .places
+            .get_mut(place)
+            .and_then(|lives| lives.last_mut())
+        {
+            life.to_ns = life.to_ns.min(at_ns);
+        }
+    }
+
+    fn begins(&mut self, place: usize, at_ns: u64) {
+        let Some(lives) = self.places.get_mut(place) else {
+            return;
+        };
+        if lives.last().is_none_or(|life| life.to_ns <= at_ns) {
+            lives.push(Life {
+                from_ns: at_ns,
+                to_ns: NEVER,
+            });
+        }
+    }
+
+    fn stall(&mut self, place: usize, from_ns: u64, to_ns: u64) {
+        self.stalls.push(Stall {
+            place,
+            from_ns,
+            to_ns,
+        });
+    }
+
+    fn clears(&mut self, at_ns: u64) {
+        for spell in self.rough.iter_mut().filter(|spell| spell.1 == NEVER) {
+            spell.1 = at_ns;
+        }
+    }
+
+    /// Whether one life ran at a place from one instant to another.
+    pub fn runs(&self, place: u32, from_ns: u64, to_ns: u64) -> bool {
+        let spans = |life: &Life| life.from_ns <= from_ns && to_ns < life.to_ns;
+        self.places
+            .get(place as usize)
+            .is_some_and(|lives| lives.iter().any(spans))
+    }
+
+    /// Whether it neither stood still nor had its clock moved in between.
+    pub fn steady(&self, place: u32, from_ns: u64, to_ns: u64) -> bool {
+        let hit = |stall: &Stall| {
+            stall.place == place as usize && stall.from_ns <= to_ns && from_ns <= stall.to_ns
+        };
+        !self.stalls.iter().any(hit)
+    }
+
+    /// Whether datagrams passed as usual between all processes, and all of them went on.
+    pub fn calm(&self, from_ns: u64, to_ns: u64) -> bool {
+        let rough = self
+            .rough
+            .iter()
+            .any(|spell| spell.0 <= to_ns && from_ns <= spell.1);
+        let stalls = |stall: &Stall| stall.from_ns <= to_ns && from_ns <= stall.to_ns;
+        !rough && !self.stalls.iter().any(stalls)
+    }
+
+    /// Whether nobody came or went in between.
+    pub fn settled(&self, from_ns: u64, to_ns: u64) -> bool {
+        !self
+            .churn
+            .iter()
+            .any(|at_ns| (from_ns..=to_ns).contains(at_ns))
+    }
+
+    /// Places there ever were.
+    pub fn places(&self) -> u32 {
+        u32::try_from(self.places.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Instants at which a life ended at a place without being followed by another so soon.
+    pub fn deaths(&self, rest_ns: u64) -> Vec<(u32, u64)> {
+        let mut deaths = Vec::new();
+        for (place, lives) in (0u32..).zip(&self.places) {
+            for (index, life) in lives.iter().enumerate().filter(|(_, l)| l.to_ns != NEVER) {
+                let next = lives.get(index + 1).map_or(NEVER, |next| next.from_ns);
+                if next.saturating_sub(life.to_ns) >= rest_ns {
+                    deaths.push((place, life.to_ns));
+                }
+            }
+        }
+        deaths
+    }
+}
+
+/// Milliseconds of a scenario in nanoseconds of a history.
+pub const fn ns(ms: u64) -> u64 {
+    ms.saturating_mul(1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::reference::{fault, plain};
+
+    #[test]
+    fn lives_and_spells_are_read_off_the_faults() {
+        let mut scenario = plain();
+        scenario.faults = vec![
+            fault(1_000, FaultKind::Crash(1)),
+            fault(2_000, FaultKind::Restart(1)),
+            fault(3_000, FaultKind::Partition(vec![vec![0], vec![1, 2]])),
+            fault(4_000, FaultKind::Heal),
+            fault(5_000, FaultKind::Pause(2)),
+            fault(6_000, FaultKind::Resume(2)),
+        ];
+        let weather = Weather::of(&scenario);
+        assert!(weather.runs(1, 0, ns(999)) && !weather.runs(1, 0, ns(1_000)));
+        assert!(!weather.runs(1, ns(1_500), ns(1_600)) && weather.runs(1, ns(2_000), ns(9_000)));
+        assert!(!weather.calm(ns(3_500), ns(3_600)) && weather.calm(ns(4_001), ns(4_999)));
+        assert!(
+            !weather.steady(2, ns(5_500), ns(5_600)) && weather.steady(2, ns(6_001), ns(7_000))
+        );
+        assert_eq!(weather.deaths(ns(500)), vec![(1, ns(1_000))]);
+        assert!(weather.deaths(ns(1_500)).is_empty());
+    }
+}
