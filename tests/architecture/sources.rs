@@ -19,7 +19,13 @@ pub(crate) fn read(path: &str) -> String {
 }
 
 pub(crate) fn all_sources() -> Vec<Source> {
-    let folders = ["src", "tests", "server/src", "server/tests"];
+    let folders = [
+        "src",
+        "tests",
+        "server/src",
+        "server/tests",
+        "simulations/report/src",
+    ];
     folders.into_iter().flat_map(sources).collect()
 }
 
