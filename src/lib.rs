@@ -61,7 +61,7 @@ pub use units::{NodeId, Share};
 /// No type of tokio or quinn is here, and nothing here opens a socket or reads a clock. This ring
 /// may change with any minor version.
 pub mod proto {
-    pub use crate::gossip::{Batch, Journal, Progress};
+    pub use crate::gossip::{Batch, Journal, Progress, Sequence};
     pub use crate::limit::{Account, Charge, Pace, Parcel, UnitsTime};
     pub use crate::membership::{MembershipConfig, Peer};
     pub use crate::node::{

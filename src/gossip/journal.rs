@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Sequence;
 use crate::row::Row;
 use crate::units::KeyId;
 
@@ -41,14 +42,20 @@ impl Journal {
         self.last
     }
 
-    /// Rows written after `seq`, the oldest first.
-    pub fn after(&self, seq: u64) -> impl Iterator<Item = &Row> {
-        self.by_seq.range(seq + 1..).map(|(_, row)| row)
-    }
-
     /// The newest row of a key.
     #[must_use]
     pub fn of(&self, key: KeyId) -> Option<&Row> {
         self.by_seq.get(self.seq_of.get(&key)?)
+    }
+}
+
+impl Sequence for Journal {
+    fn last(&self) -> u64 {
+        self.last
+    }
+
+    fn after(&self, seq: u64) -> impl Iterator<Item = &Row> {
+        let rows = self.by_seq.range(seq.saturating_add(1)..);
+        rows.map(|(_, row)| row)
     }
 }

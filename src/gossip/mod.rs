@@ -5,6 +5,9 @@
 //! everything; if that does not move for a few ticks, sending starts again from there. So a peer
 //! that was cut off hears exactly what changed meanwhile, once, and the newest state only.
 //!
+//! A node keeps what it hears of another's journal in a mirror, and passes it on in the same way
+//! to a peer that does not hear the origin itself: rows are state, so who tells them does not matter.
+//!
 //! ```
 //! # use distributary::proto::{Journal, Progress, Row, KeyId, LimitId, Nanos};
 //! let (mut journal, mut progress) = (Journal::default(), Progress::default());
@@ -21,8 +24,21 @@
 
 mod ahead;
 mod journal;
+mod mirror;
 mod progress;
+
+use crate::row::Row;
 
 pub(crate) use ahead::Ahead;
 pub use journal::Journal;
+pub(crate) use mirror::Mirror;
 pub use progress::{Batch, Progress};
+
+/// One origin's rows in the order in which it wrote them, the newest of each key only.
+pub trait Sequence {
+    /// Up to which `seq` there is nothing that is not here.
+    fn last(&self) -> u64;
+
+    /// Rows written after `seq` and up to the last, the oldest first.
+    fn after(&self, seq: u64) -> impl Iterator<Item = &Row>;
+}

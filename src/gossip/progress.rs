@@ -1,6 +1,6 @@
 //! How far one peer has heard a node's journal.
 
-use super::Journal;
+use super::{Journal, Sequence};
 use crate::row::Row;
 use crate::units::Nanos;
 
@@ -27,7 +27,7 @@ pub struct Batch {
 impl Progress {
     /// The next rows to send, at most so many; `None` if there are none.
     #[must_use]
-    pub fn next_batch(&self, journal: &Journal, rows_max: usize) -> Option<Batch> {
+    pub fn next_batch(&self, journal: &impl Sequence, rows_max: usize) -> Option<Batch> {
         if self.sent >= journal.last() {
             return None;
         }

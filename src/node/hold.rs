@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limit::Verdict;
 use crate::table::{Ask, LimitIndex};
-use crate::units::{Amount, KeyId, Nanos, NodeId, Share};
+use crate::units::{KeyId, Nanos, NodeId, Share};
 use crate::wire::{Answer, Gather, Gathered, Message, Question};
 
 use super::Node;
@@ -132,9 +132,8 @@ impl Node {
         let Some(limit) = self.table.index_of(gather.limit) else {
             return;
         };
-        let mut kept = Amount::ZERO;
         if self.is_fellow(from) && self.peers[&from].outbox.has_room() {
-            kept = self.hand_over(now, from, limit, gather.key);
+            self.hand_over(now, from, limit, gather.key);
         }
         let view = self.ledger.adopted_id().unwrap_or_default();
         let upto = self.peers[&from].outbox.last();
@@ -143,13 +142,12 @@ impl Node {
             key: gather.key,
             view,
             upto,
-            kept,
         };
         self.send(from, &Message::Gathered(gathered));
     }
 
-    /// Grants all of a key; says how much stays because it is owed.
-    fn hand_over(&mut self, now: Nanos, to: NodeId, limit: LimitIndex, key: KeyId) -> Amount {
+    /// Grants all of a key, unless something of it is owed.
+    fn hand_over(&mut self, now: Nanos, to: NodeId, limit: LimitIndex, key: KeyId) {
         let policy = self.table.policy(limit);
         let (id, pace) = (policy.id, policy.pace);
         let handed = self.table.with_entry(limit, key, now, |entry, _| {
@@ -157,16 +155,11 @@ impl Node {
             entry.gathered_until = Nanos::ZERO;
             let parcel = entry.account.proportional(entry.account.share());
             let goes = !parcel.share.is_none() && entry.account.grant(parcel, &pace);
-            (goes.then_some(parcel), entry.account.debt(&pace))
+            goes.then_some(parcel)
         });
         self.active.insert(key);
-        match handed {
-            Some((Some(parcel), kept)) => {
-                self.post(to, id, key, parcel);
-                kept
-            }
-            Some((None, kept)) => kept,
-            None => Amount::ZERO,
+        if let Some(Some(parcel)) = handed {
+            self.post(to, id, key, parcel);
         }
     }
 

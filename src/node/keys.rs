@@ -15,7 +15,7 @@ use super::peer::Peer;
 const ROW_REFRESH_TICKS: u32 = 50;
 
 /// A row that was not told again for so many ticks is forgotten.
-const ROW_LIFE_TICKS: u32 = 160;
+pub(super) const ROW_LIFE_TICKS: u32 = 160;
 
 /// Grants go to peers that were heard within so many ticks: units must not pile up towards the
 /// unreachable.
@@ -51,7 +51,9 @@ struct Attended {
 impl Node {
     /// Looks after every contended key, and writes down the rows that are due, the neediest first.
     pub(super) fn tick_keys(&mut self, now: Nanos) {
-        self.active.extend(self.table.take_changed());
+        for key in self.table.take_changed() {
+            self.activate(key);
+        }
         let (mut due, mut load) = (Vec::new(), 0_u64);
         for key in self.active.clone() {
             if self.table.settle(key, now) {
@@ -66,6 +68,7 @@ impl Node {
                 }
                 None => {
                     self.active.remove(&key);
+                    self.journal.forget(key);
                 }
             }
         }
@@ -81,7 +84,7 @@ impl Node {
     pub fn handle_urgent(&mut self, now: Nanos) {
         let mut asked: BTreeMap<NodeId, Vec<Row>> = BTreeMap::new();
         for key in self.table.take_urgent() {
-            self.active.insert(key);
+            self.activate(key);
             let donors = self.likely_donors(key, now);
             if donors.is_empty() {
                 continue;
@@ -96,6 +99,13 @@ impl Node {
         }
         for (node, rows) in asked {
             self.spread_urgent(node, &rows, now);
+        }
+    }
+
+    /// Attends to a key from now on.
+    fn activate(&mut self, key: KeyId) {
+        if self.active.insert(key) {
+            self.recall(key);
         }
     }
 
@@ -327,16 +337,17 @@ impl Node {
             .portion(base.parts(), Share::WHOLE.parts())
     }
 
-    /// Takes a peer's row in. A key that is quiet here becomes contended only if the peer may want
-    /// something of it, or holds other than its base share.
+    /// Takes a member's row in. A key that is quiet here becomes contended only if that member may
+    /// want something of it, or holds other than its base share.
     pub(super) fn hear(&mut self, from: NodeId, row: Row, now: Nanos) {
         let Some(limit) = self.table.index_of(row.limit) else {
             return;
         };
         let view = self.ledger.adopted();
-        let Some(member) = view.and_then(|view| view.member(from)) else {
+        let Some(member) = view.and_then(|view| view.member(from)).copied() else {
             return;
         };
+        self.hold_row(from, row, now);
         let pace = &self.table.policy(limit).pace;
         let room = Amount::share_of_units(row.share, pace.burst_units());
         let wants = row.unmet_units > 0

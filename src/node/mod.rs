@@ -27,6 +27,7 @@ mod hold;
 mod keys;
 mod output;
 mod peer;
+mod relay;
 mod spread;
 mod timer;
 mod views;
@@ -39,11 +40,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crdts::{Dot, ResetRemove, VClock};
+use crdts::VClock;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::gossip::Journal;
+use crate::gossip::{Journal, Mirror};
 use crate::membership::{self, Membership, MembershipEvent};
 use crate::share::AppliedClock;
 use crate::table::Table;
@@ -70,6 +71,10 @@ pub struct Node {
     journal: Journal,
     /// Up to which `seq` all rows of each origin are here.
     digest: VClock<NodeId>,
+    /// The rows of each member, as far as they are here.
+    mirrors: BTreeMap<NodeId, Mirror>,
+    /// Whom this node has asked for the rows of members that it does not hear.
+    sources: BTreeMap<NodeId, relay::Source>,
     /// Which grants were applied in the adopted view.
     applied: AppliedClock,
     asking: acquire::Asking,
@@ -108,6 +113,8 @@ impl Node {
             load: 0,
             journal: Journal::default(),
             digest: VClock::new(),
+            mirrors: BTreeMap::new(),
+            sources: BTreeMap::new(),
             applied: AppliedClock::default(),
             asking: acquire::Asking::default(),
             holding: hold::Holding::default(),
@@ -154,7 +161,18 @@ impl Node {
 
     /// Up to which `seq` it has all rows of each origin.
     pub fn rows_seq_seen(&self) -> impl Iterator<Item = (NodeId, u64)> + '_ {
-        self.peers.keys().map(|node| (*node, self.digest.get(node)))
+        let members = self.ledger.adopted().into_iter();
+        let members = members.flat_map(|view| view.nodes());
+        let mut origins: BTreeSet<NodeId> = self.peers.keys().copied().chain(members).collect();
+        origins.remove(&self.id);
+        let seen = |node| (node, self.digest.get(&node));
+        origins.into_iter().map(seen)
+    }
+
+    /// How many rows of others it keeps, whether or not their keys are contended here.
+    #[must_use]
+    pub fn rows_held(&self) -> usize {
+        self.mirrors.values().map(Mirror::len).sum()
     }
 
     /// The peers it knows, with their addresses and whether they are connected and reachable.
@@ -184,6 +202,7 @@ impl Node {
         peer.address = Some(address);
         peer.heard_at = Some(now);
         peer.progress.restart();
+        peer.relaying = relay::Relaying::default();
         peer.reported = 0;
         self.membership
             .announce(now, membership::Peer { node, address });
@@ -246,6 +265,8 @@ impl Node {
             Message::Gathered(gathered) => self.handle_gathered(now, from, gathered),
             Message::Refund(refund) => self.handle_refund(now, refund),
             Message::Reachable(node) => self.handle_reachable(node),
+            Message::Clocks(clocks) => self.handle_clocks(now, from, &clocks),
+            Message::Relayed(relayed) => self.handle_relayed(now, from, relayed),
         }
     }
 
@@ -273,6 +294,7 @@ impl Node {
         }
         self.tick_keys(now);
         self.spread(now);
+        self.relay(now);
         self.tick_views(now);
         self.forget_peers(now);
         self.table.sweep(now, SWEEP_SLOTS);
@@ -292,8 +314,7 @@ impl Node {
             .collect();
         for (node, address) in forgotten {
             self.peers.remove(&node);
-            self.digest
-                .reset_remove(&VClock::from(Dot::new(node, u64::MAX)));
+            self.forget_digest(node);
             if let Some(address) = address {
                 let peer = membership::Peer { node, address };
                 self.outputs

@@ -61,6 +61,8 @@ pub struct NodeCounters {
     pub membership_refused: u64,
     /// Rows heard that were news.
     pub rows_heard: u64,
+    /// Rows of others passed on to a peer that does not hear them.
+    pub rows_relayed: u64,
     /// Rows heard for which there was no room.
     pub rows_dropped: u64,
     /// Grants sent.

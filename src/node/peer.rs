@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::gossip::{Ahead, Progress};
+use crate::gossip::Progress;
 use crate::share::Outbox;
 use crate::units::Nanos;
 use crate::view::Report;
@@ -30,8 +30,8 @@ pub(super) struct Peer {
     pub(super) granted_at: Option<Nanos>,
     /// How far it has heard our rows.
     pub(super) progress: Progress,
-    /// What was heard of its rows out of order.
-    pub(super) ahead: Ahead,
+    /// What it does not hear, and what it was told that this node does not.
+    pub(super) relaying: super::relay::Relaying,
     /// What it is asked for of all keys together, by its own word.
     pub(super) load: u64,
     /// Whether it is owed an acknowledgement.

@@ -1,7 +1,5 @@
 //! Rows, grants and acknowledgements on their way to and from peers.
 
-use crdts::{CmRDT, Dot};
-
 use super::Node;
 use crate::row::Row;
 use crate::share::Grant;
@@ -10,22 +8,22 @@ use crate::view::ViewId;
 use crate::wire::{DATAGRAM_BYTES, Gossip, Message, ROW_BYTES_USUAL};
 
 /// Rows that fit one datagram, beside what else is said.
-const ROWS_PER_DATAGRAM: usize = (DATAGRAM_BYTES - 60) / ROW_BYTES_USUAL;
+pub(super) const ROWS_PER_DATAGRAM: usize = (DATAGRAM_BYTES - 60) / ROW_BYTES_USUAL;
 
 /// Rows in one message of those that a returning peer is sent: about 150 KB, on a stream.
-const ROWS_PER_BULK: usize = 2048;
+pub(super) const ROWS_PER_BULK: usize = 2048;
 
 /// Such messages at once; what is left goes with the ticks.
 const BULKS_MAX: usize = 16;
 
 /// Datagrams of rows to one peer in one tick: the tick's byte budget. What does not fit waits.
-const DATAGRAMS_PER_TICK_MAX: usize = 8;
+pub(super) const DATAGRAMS_PER_TICK_MAX: usize = 8;
 
 /// Grants in one message: a large batch goes on a stream.
 const GRANTS_PER_MESSAGE_MAX: usize = 512;
 
 /// Rows that were not acknowledged for so many ticks are sent again.
-const ROWS_RETRY_TICKS: u32 = 4;
+pub(super) const ROWS_RETRY_TICKS: u32 = 4;
 
 /// Grants that were not acknowledged for so many ticks are sent again.
 const GRANTS_RETRY_TICKS: u32 = 3;
@@ -166,12 +164,7 @@ impl Node {
         for row in rows {
             self.hear(from, row, now);
         }
-        let seen = self.digest.get(&from);
-        let ahead = self.peers.get_mut(&from).map(|peer| &mut peer.ahead);
-        let upto = ahead.map_or(seen, |ahead| ahead.hear(seen, after, upto));
-        if upto > seen {
-            self.digest.apply(Dot::new(from, upto));
-        }
+        self.advance_digest(from, after, upto);
         if urgent {
             self.answer_want(from, &keys, now);
             self.spread_grants(from, now);

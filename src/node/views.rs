@@ -489,6 +489,8 @@ impl Node {
         self.active.clear();
         self.journal = crate::gossip::Journal::default();
         self.digest = crdts::VClock::new();
+        self.mirrors.clear();
+        self.sources.clear();
         self.applied = crate::share::AppliedClock::default();
         self.holding = super::hold::Holding::default();
         self.views = Change::new(now);

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::row::Row;
 use crate::share::Grant;
-use crate::units::{Amount, KeyId, LimitId, NodeId};
+use crate::units::{KeyId, LimitId, NodeId};
 use crate::view::{MEMBERS_MAX, OpeningChunk, Report, View, ViewId};
 
 /// Longest frame: one mebibyte, on a stream.
@@ -111,8 +111,6 @@ pub struct Gathered {
     pub view: ViewId,
     /// The number of the last grant to the receiver.
     pub upto: u64,
-    /// What the sender keeps because it is owed: not all could be handed over.
-    pub kept: Amount,
 }
 
 /// A charge to take back.
@@ -126,6 +124,39 @@ pub struct Refund {
     pub charge: u64,
     /// What was charged.
     pub cost_units: u64,
+}
+
+/// Up to where the sender has the rows of a member that it is not connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// Whose rows.
+    pub origin: NodeId,
+    /// Up to which `seq` the sender has all of them.
+    pub seq: u64,
+    /// Whether the receiver should pass on what it has beyond that: one peer at a time is asked.
+    pub wanted: bool,
+}
+
+/// All members that the sender is not connected to, but for the receiver: replaces what was said
+/// before. With the clocks of grants, this is the digest that anti-entropy goes by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clocks {
+    /// One for each such member.
+    pub clocks: Vec<Clock>,
+}
+
+/// Rows of a third member, passed on to a peer that has said that it does not hear it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relayed {
+    /// Who wrote the rows.
+    pub origin: NodeId,
+    /// The rows are the newest of the origin's with a `seq` above this …
+    pub after: u64,
+    /// … and up to this.
+    pub upto: u64,
+    /// The rows.
+    #[serde(with = "pack")]
+    pub rows: Vec<Row>,
 }
 
 /// Everything that nodes say to each other.
@@ -153,6 +184,10 @@ pub enum Message {
     Refund(Refund),
     /// Somebody can be reached again: worth trying whom one has lost, at once.
     Reachable(NodeId),
+    /// How far the sender is with members that it does not hear.
+    Clocks(Clocks),
+    /// Rows of a member that the receiver does not hear.
+    Relayed(Relayed),
 }
 
 /// Why a frame was refused. Nothing was changed by it.
@@ -189,6 +224,8 @@ const GATHER: u8 = 8;
 const GATHERED: u8 = 9;
 const REFUND: u8 = 10;
 const REACHABLE: u8 = 11;
+const CLOCKS: u8 = 12;
+const RELAYED: u8 = 13;
 
 impl Message {
     /// The message as a frame.
@@ -211,6 +248,8 @@ impl Message {
             Self::Gathered(gathered) => frame(GATHERED, gathered),
             Self::Refund(refund) => frame(REFUND, refund),
             Self::Reachable(node) => frame(REACHABLE, node),
+            Self::Clocks(clocks) => frame(CLOCKS, clocks),
+            Self::Relayed(relayed) => frame(RELAYED, relayed),
         }
     }
 
@@ -236,6 +275,8 @@ impl Message {
             GATHERED => Self::Gathered(parse(*kind, body)?),
             REFUND => Self::Refund(parse(*kind, body)?),
             REACHABLE => Self::Reachable(parse(*kind, body)?),
+            CLOCKS => Self::Clocks(parse(*kind, body)?),
+            RELAYED => Self::Relayed(parse(*kind, body)?),
             _ => return Ok(None),
         };
         message.within_bounds(*kind).map(Some)
@@ -251,6 +292,8 @@ impl Message {
                 lists.iter().all(|list| list.len() <= MEMBERS_MAX)
             }
             Self::Propose(view) => view.is_sound(),
+            Self::Clocks(clocks) => clocks.clocks.len() <= MEMBERS_MAX,
+            Self::Relayed(relayed) => relayed.rows.len() <= ITEMS_MAX,
             _ => true,
         };
         if fits {
@@ -275,98 +318,4 @@ fn parse<T: DeserializeOwned>(kind: u8, body: &[u8]) -> Result<T, WireError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::limit::Parcel;
-    use crate::share::Outbox;
-    use crate::units::Share;
-
-    fn gossip() -> Gossip {
-        let mut outbox = Outbox::default();
-        let parcel = Parcel {
-            share: Share::WHOLE,
-            ..Parcel::default()
-        };
-        outbox.push(LimitId(u64::MAX), KeyId(u128::MAX), parcel);
-        Gossip {
-            view: ViewId {
-                number: 3,
-                proposer: 9,
-            },
-            digest: 77,
-            rows: vec![
-                Row {
-                    filled: Amount::MAX,
-                    ..Row::new(LimitId(1), KeyId(2))
-                };
-                3
-            ],
-            grants: outbox.pending().copied().collect(),
-            ..Gossip::default()
-        }
-    }
-
-    #[test]
-    fn what_is_encoded_decodes_to_the_same() {
-        let question = Question {
-            number: 1,
-            limit: LimitId(2),
-            key: KeyId(3),
-            cost_units: 4,
-        };
-        for message in [
-            Message::Gossip(gossip()),
-            Message::Membership(vec![1, 2, 3]),
-            Message::Ask(question),
-            Message::Reachable(NodeId(5)),
-        ] {
-            let decoded = Message::decode(&message.encode()).expect("a frame");
-            assert_eq!(decoded, Some(message));
-        }
-    }
-
-    #[test]
-    fn kinds_of_a_newer_version_are_skipped() {
-        assert!(matches!(Message::decode(&[200, 1, 2, 3]), Ok(None)));
-    }
-
-    #[test]
-    fn what_is_too_long_or_empty_is_refused() {
-        assert!(matches!(Message::decode(&[]), Err(WireError::Empty)));
-        let long = vec![GOSSIP; FRAME_BYTES_MAX + 1];
-        assert!(matches!(Message::decode(&long), Err(WireError::TooLong(_))));
-    }
-
-    #[test]
-    fn a_list_that_claims_to_be_huge_allocates_nothing() {
-        // An array of 2^32 − 1 rows, of which none follow.
-        let mut frame = vec![GOSSIP, 0x98, 0x92, 3, 9, 0, 0, 0, 0, 0xdd];
-        frame.extend([0xff; 4]);
-        assert!(matches!(
-            Message::decode(&frame),
-            Err(WireError::Malformed { .. })
-        ));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4000))]
-        /// C9: any bytes at all are a message, an unknown kind, or an error.
-        #[test]
-        fn any_bytes_decode_or_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _decoded = Message::decode(&bytes);
-        }
-
-        #[test]
-        fn a_damaged_frame_never_panics(
-            at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>(),
-        ) {
-            let mut frame = Message::Gossip(gossip()).encode();
-            let place = at.index(frame.len());
-            frame[place] = byte;
-            frame.truncate(cut.index(frame.len()) + 1);
-            let _decoded = Message::decode(&frame);
-        }
-    }
-}
+mod tests;

@@ -18,5 +18,6 @@ mod ceiling;
 mod convergence;
 mod demand;
 mod hostile;
+mod relays;
 mod smoke;
 mod views;
