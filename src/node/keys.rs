@@ -214,7 +214,8 @@ impl Node {
         if self.ledger.is_leaving() || entry.account.share().is_none() {
             return Vec::new();
         }
-        let holders = self.holders(entry, constants, now);
+        let mut holders = self.holders(entry, constants, now);
+        let detours = self.detours(&mut holders, entry, now);
         // What was gathered stays together unless others want it for their own checks.
         let wanted = |holder: &Holder| holder.unmet && holder.node != self.id;
         if entry.gathered_until > now && !holders.iter().any(wanted) {
@@ -232,6 +233,9 @@ impl Node {
             asker,
         };
         let mut moves = plan(&scene, self.id, &entry.account);
+        for planned in &mut moves {
+            planned.to = detours.get(&planned.to).copied().unwrap_or(planned.to);
+        }
         moves.retain(|Move { to, parcel }| {
             let row_seq = entry.rows.of(*to).map_or(0, |heard| heard.row.seq);
             let granted = entry.account.grant(*parcel, pace);
@@ -242,6 +246,32 @@ impl Node {
             granted
         });
         moves
+    }
+
+    /// Shares of an idle key go home to who is not connected through the peer that passes its rows
+    /// on: it will hold more than its base then, and see who lacks it. While a key is asked for that
+    /// is too slow to follow demand, and nothing takes a detour.
+    fn detours(
+        &self,
+        holders: &mut [Holder],
+        entry: &Entry,
+        now: Nanos,
+    ) -> BTreeMap<NodeId, NodeId> {
+        let mut detours = BTreeMap::new();
+        if holders.iter().any(|holder| holder.demand.sparse > 0) {
+            return detours;
+        }
+        for holder in holders.iter_mut().filter(|holder| !holder.ready) {
+            let Some(relay) = self.relay_towards(holder.node) else {
+                continue;
+            };
+            let row_seq = entry.rows.of(relay).map_or(0, |heard| heard.row.seq);
+            if self.is_ready(relay, entry, row_seq, now) {
+                holder.ready = true;
+                detours.insert(holder.node, relay);
+            }
+        }
+        detours
     }
 
     /// Every member as the planner sees it, by id: this node as it is, others by their rows; one

@@ -202,6 +202,12 @@ impl Node {
         Some(next.filter(|_| fails).unwrap_or(source.relay))
     }
 
+    /// Through whom a member that is not connected can be reached, as far as is known.
+    pub(super) fn relay_towards(&self, origin: NodeId) -> Option<NodeId> {
+        let relay = self.sources.get(&origin)?.relay;
+        (self.fitness(relay, origin) < Fitness::AsksHere).then_some(relay)
+    }
+
     /// Of how much use a peer is to hear of an origin: the first is the best.
     fn fitness(&self, node: NodeId, origin: NodeId) -> Fitness {
         let peer = self.peers.get(&node);

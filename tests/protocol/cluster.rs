@@ -48,6 +48,8 @@ pub struct Cluster {
     pub tickets: u64,
     pub rebirths: u64,
     pub frames: u64,
+    /// Of these, packets of the failure detector.
+    pub packets: u64,
     /// Keys whose shares are added up after every event.
     pub watched: Vec<KeyId>,
     /// Whether offsets of new lives' clocks are chosen at random.
@@ -77,6 +79,7 @@ impl Cluster {
             tickets: 0,
             rebirths: 0,
             frames: 0,
+            packets: 0,
             watched: Vec::new(),
             skewed: true,
         };

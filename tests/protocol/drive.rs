@@ -13,6 +13,9 @@ use crate::links::{PATIENCE_NS, pair};
 /// Events at one instant before the nodes are said to chase their own tails.
 const STEPS_MAX: u64 = 200_000;
 
+/// The kind of frames that carry packets of the failure detector.
+const MEMBERSHIP: u8 = 2;
+
 impl Cluster {
     // --- What a test does ---
 
@@ -272,6 +275,7 @@ impl Cluster {
         match output {
             Output::Send { to, bytes } => {
                 self.frames += 1;
+                self.packets += u64::from(bytes.first() == Some(&MEMBERSHIP));
                 let from = self.id(place);
                 for delay_ns in self.quality.fate(&mut self.dice) {
                     let bytes = bytes.clone();
