@@ -10,7 +10,10 @@ pub mod dice;
 pub mod history;
 pub mod network;
 pub mod scenario;
+pub mod shrink;
 pub mod strategy;
+pub mod swarm;
+pub mod trial;
 pub mod verdict;
 pub mod workload;
 

@@ -19,7 +19,7 @@ mod timeline;
 mod weather;
 
 #[cfg(test)]
-mod reference;
+pub(crate) mod reference;
 
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +73,18 @@ impl Report {
     #[must_use]
     pub fn rank(&self) -> u8 {
         self.worst().map_or(1, |(_, verdict)| verdict.rank())
+    }
+
+    /// The process's exit code: 1 if a claim is false, 0 if all that were looked at held, 3 if none
+    /// was.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let ranks = || self.verdicts.iter().map(|(_, verdict)| verdict.rank());
+        match (ranks().max(), ranks().min()) {
+            (Some(2), _) => 1,
+            (_, Some(0)) => 0,
+            _ => 3,
+        }
     }
 
     /// The verdict of a checker.

@@ -1,15 +1,21 @@
 //! What was refused although one central bucket would have admitted it. Always measured; a claim
-//! only where nothing is wrong and demand stays where it is.
+//! only where nothing is wrong (until the first fault) and demand stays where it is.
 
 use std::collections::BTreeMap;
 
 use super::rate::steady;
 use super::terms::Terms;
+use super::weather::fair_until_ns;
 use crate::history::{Arrival, Run};
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
 
 /// With one steady key and nothing wrong, less than this of the ideal is a failure.
 const UTILISATION_MIN: f64 = 0.8;
+
+/// Over less than this, how units were spread at first is what shows.
+const FAIR_NS_MIN: u64 = 20_000_000_000;
+/// A cluster that had less time is still being founded.
+const WARM_UP_MS_MIN: u64 = 2_000;
 
 /// Needless refusals against the ideal.
 pub struct Needless;
@@ -20,15 +26,21 @@ impl Checker for Needless {
     }
 
     fn check(&self, scenario: &Scenario, run: &Run) -> Verdict {
-        let ideal = ideal_units(scenario, &run.arrivals);
+        let fair_ns = fair_until_ns(scenario);
+        let fair = run
+            .arrivals
+            .partition_point(|arrival| arrival.at_ns < fair_ns);
+        let ideal = ideal_units(scenario, &run.arrivals[..fair]);
         if ideal == 0 {
             return Verdict::Unknown("the ideal would have admitted nothing".to_owned());
         }
         let admitted = run.outcomes.iter().filter(|outcome| outcome.admitted);
-        let costs = admitted.filter_map(|outcome| run.arrivals.get(outcome.arrival as usize));
+        let costs =
+            admitted.filter_map(|outcome| run.arrivals[..fair].get(outcome.arrival as usize));
         let admitted: u128 = costs.map(|arrival| u128::from(arrival.cost)).sum();
         let utilisation = admitted as f64 / ideal as f64;
-        let claimed = scenario.faults.is_empty() && scenario.workload.keys == 1 && steady(scenario);
+        let long = fair_ns >= FAIR_NS_MIN && scenario.warm_up_ms >= WARM_UP_MS_MIN;
+        let claimed = long && scenario.workload.keys == 1 && steady(scenario);
         let bound = if claimed { UTILISATION_MIN } else { 0.0 };
         let finding = Finding {
             text: format!("{admitted} units admitted of the {ideal} that one bucket would have"),

@@ -188,6 +188,12 @@ impl Weather {
     }
 }
 
+/// Until when nothing went wrong: the first fault, or the end of load.
+pub fn fair_until_ns(scenario: &Scenario) -> u64 {
+    let first = scenario.faults.iter().map(|fault| fault.at_ms).min();
+    ns(first.unwrap_or(u64::MAX).min(scenario.duration_ms))
+}
+
 /// Milliseconds of a scenario in nanoseconds of a history.
 pub const fn ns(ms: u64) -> u64 {
     ms.saturating_mul(1_000_000)
