@@ -5,11 +5,12 @@
 use super::timeline;
 use super::weather::ns;
 use crate::history::{Holdings, Run, What};
-use crate::scenario::FaultKind;
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
 
 /// After healing, or after the dead were evicted, views are made anew: so long that may take.
 const SETTLE_MS: u64 = 10_000;
+/// Where nobody is evicted, an operator gives the dead up so long after healing.
+const GIVEN_UP_MS: u64 = 4_000;
 
 /// Σ shares ≤ 1 always, = 1 in the end.
 pub struct Conservation;
@@ -75,7 +76,7 @@ fn found(at_ns: u64, held: &Holdings, run: &Run) -> Finding {
 
 /// The last look at a key, if parts of it are still missing that nothing dead can hold.
 fn missing(scenario: &Scenario, run: &Run, groups: u32) -> Option<Finding> {
-    if groups != 1 || !whole_by_now(scenario) {
+    if groups != 1 || scenario.heal_ms < settle_ms(scenario) {
         return None;
     }
     let mut last = std::collections::BTreeMap::new();
@@ -95,23 +96,16 @@ fn missing(scenario: &Scenario, run: &Run, groups: u32) -> Option<Finding> {
     })
 }
 
-/// How long after healing the whole is together again.
+/// How long after healing the whole is together again: the dead are evicted, or given up by an
+/// operator.
 fn settle_ms(scenario: &Scenario) -> u64 {
-    SETTLE_MS + scenario.cluster.evict_after_ms.unwrap_or(0)
-}
-
-/// Whether the run is long enough for it, and no dead life holds a part for ever.
-fn whole_by_now(scenario: &Scenario) -> bool {
-    let dies = |kind: &FaultKind| matches!(kind, FaultKind::Crash(_) | FaultKind::Leave(_));
-    let deaths = scenario.faults.iter().any(|fault| dies(&fault.kind));
-    let evicts = scenario.cluster.evict_after_ms.is_some();
-    scenario.heal_ms >= settle_ms(scenario) && (evicts || !deaths)
+    SETTLE_MS + scenario.cluster.evict_after_ms.unwrap_or(GIVEN_UP_MS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checker::reference::{fault, plain};
+    use crate::checker::reference::plain;
     use crate::history::Note;
 
     fn holds(at_ms: u64, held_parts: u64, in_flight_parts: u64) -> Note {
@@ -171,13 +165,13 @@ mod tests {
             judged(&scenario, vec![holds(5, 90, 0), holds(late, 99, 0)]),
             2
         );
-        scenario.faults = vec![fault(1, FaultKind::Crash(0))];
+        scenario.cluster.evict_after_ms = Some(10_000);
         assert_eq!(
             judged(&scenario, vec![holds(late, 99, 0)]),
             0,
-            "the dead hold it"
+            "the dead may hold it yet"
         );
-        scenario.cluster.evict_after_ms = Some(2_000);
+        scenario.cluster.evict_after_ms = Some(4_000);
         assert_eq!(
             judged(&scenario, vec![holds(late, 99, 0)]),
             2,

@@ -2,7 +2,8 @@
 
 use super::timeline;
 use super::weather::ns;
-use crate::history::{Run, What};
+use crate::history::{Note, Run, What};
+use crate::scenario::FaultKind;
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
 
 /// Ticks from the first datagram that passes until all rows are equal.
@@ -10,9 +11,10 @@ const TICKS_MAX: u64 = 10;
 /// Before that, those who lost each other call again: at least once a second, a handshake of two
 /// round trips included.
 const RECONNECT_MS: u64 = 2_500;
-/// A lost datagram costs a tick more: with so many in a thousand lost, one more try for every pair
-/// is expected per so many thousandths.
-const LOSS_TICKS_MILLI: u64 = 20;
+/// Where members came, went or were replaced, views are made anew first, and an operator waits for
+/// this long before he gives the dead up where nobody else does.
+const VIEWS_MS: u64 = 6_000;
+const GIVEN_UP_MS: u64 = 4_000;
 
 /// Rows and merged views are equal soon after healing.
 pub struct Convergence;
@@ -26,7 +28,7 @@ impl Checker for Convergence {
         let Some(healed) = run.notes.iter().find(|note| note.what == What::Healed) else {
             return Verdict::Unknown("nothing was healed".to_owned());
         };
-        let allowed_ns = ns(allowed_ms(scenario));
+        let allowed_ns = ns(allowed_ms(scenario, run));
         let after = run.notes.iter().filter(|note| note.at_ns >= healed.at_ns);
         let told = after.filter_map(|note| match &note.what {
             What::Converged => Some((note.at_ns - healed.at_ns, None)),
@@ -49,15 +51,27 @@ impl Checker for Convergence {
 }
 
 /// How long it may take.
-fn allowed_ms(scenario: &Scenario) -> u64 {
-    let loss = u64::from(scenario.network.loss_milli);
-    let ticks = TICKS_MAX + loss / LOSS_TICKS_MILLI;
+fn allowed_ms(scenario: &Scenario, run: &Run) -> u64 {
     let trips_ms = scenario.network.delay_us_max * 8 / 1000;
-    RECONNECT_MS + ticks * scenario.cluster.tick_ms + trips_ms
+    let apart = |note: &Note| matches!(note.what, What::Groups(2..) | What::Founded);
+    let moves = |kind: &FaultKind| {
+        use FaultKind::{Crash, Forget, Join, Leave, Pause, Restart};
+        matches!(
+            kind,
+            Crash(_) | Forget(_) | Join | Leave(_) | Pause(_) | Restart(_)
+        )
+    };
+    let churned = scenario.faults.iter().any(|fault| moves(&fault.kind));
+    let views_ms = if churned || run.notes.iter().any(apart) {
+        VIEWS_MS + scenario.cluster.evict_after_ms.unwrap_or(GIVEN_UP_MS)
+    } else {
+        0
+    };
+    RECONNECT_MS + TICKS_MAX * scenario.cluster.tick_ms + trips_ms + views_ms
 }
 
 fn found(scenario: &Scenario, run: &Run, after_ns: u64, what: &str) -> Finding {
-    let (measured, bound) = (after_ns as f64 / 1e6, allowed_ms(scenario) as f64);
+    let (measured, bound) = (after_ns as f64 / 1e6, allowed_ms(scenario, run) as f64);
     let text = format!("{measured:.1} ms after healing: {what}");
     Finding {
         timeline: timeline::notes(
@@ -78,7 +92,6 @@ fn found(scenario: &Scenario, run: &Run, after_ns: u64, what: &str) -> Finding {
 mod tests {
     use super::*;
     use crate::checker::reference::plain;
-    use crate::history::Note;
 
     #[test]
     fn too_late_is_a_failure_and_silence_is_unknown() {
@@ -99,7 +112,7 @@ mod tests {
                 )
                 .rank()
         };
-        let allowed = allowed_ms(&scenario);
+        let allowed = allowed_ms(&scenario, &Run::default());
         let healed = (5_000, What::Healed);
         assert_eq!(judged(&[(4_000, What::Converged)]), 1);
         assert_eq!(judged(std::slice::from_ref(&healed)), 1);

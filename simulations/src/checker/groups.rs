@@ -2,6 +2,7 @@
 //! there is one group for ever, and elsewhere a second one only where somebody was silent for as
 //! long as eviction waits. Without this the ceiling's form for κ groups would excuse anything.
 
+use super::ledger::is_watched;
 use super::timeline;
 use super::weather::ns;
 use crate::history::{Run, What};
@@ -30,6 +31,9 @@ impl Checker for Groups {
             if groups > most {
                 (most, at_ns) = (groups, note.at_ns);
             }
+        }
+        if most == 0 && is_watched(run) {
+            (most, at_ns) = (1, run.ended_ns);
         }
         if most == 0 {
             return Verdict::Unknown("nobody looked who counts with whom".to_owned());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Scenario;
-use crate::history::{Basis, Outcome, Run};
+use crate::history::{Basis, Outcome, Run, What};
 use crate::scenario::Fallback;
 
 /// Units that went out at an instant.
@@ -44,4 +44,10 @@ pub fn admissions(scenario: &Scenario, run: &Run) -> BTreeMap<u32, Vec<Admission
         admitted.sort_by_key(|admission| admission.at_ns);
     }
     keys
+}
+
+/// Whether somebody looked at all into who counts with whom: rivals have no groups to look at.
+pub fn is_watched(run: &Run) -> bool {
+    let looks = |what: &What| matches!(what, What::Groups(_) | What::Resources(_));
+    run.notes.iter().any(|note| looks(&note.what))
 }

@@ -1,5 +1,6 @@
 //! Nobody is thought dead who runs and can be reached; whoever died is thought dead by all, soon.
 
+use super::ledger::is_watched;
 use super::timeline;
 use super::weather::{Weather, ns};
 use crate::history::{Run, What};
@@ -152,12 +153,8 @@ fn detection(run: &Run, by: u32, of: u32, died_ns: u64, heard_ns: Option<u64>) -
 /// Seconds of the run in which nothing was wrong.
 fn calm_s(run: &Run, weather: &Weather) -> u64 {
     let second = 1_000_000_000;
-    let looked = run
-        .notes
-        .iter()
-        .any(|note| matches!(note.what, What::Groups(_)));
     let calm = |from: &u64| weather.calm(*from * second, (*from + 1) * second);
-    if looked {
+    if is_watched(run) {
         (0..run.ended_ns / second).filter(calm).count() as u64
     } else {
         0

@@ -167,28 +167,16 @@ fn less_load(scenario: &Scenario, _: u64) -> Vec<Scenario> {
     for less in [load / 4, load / 2, load * 4 / 5] {
         if less > 0 && less < load {
             candidates.push(changed(scenario, |simpler| {
-                simpler.workload.load_milli = less
+                simpler.workload.load_milli = less;
             }));
         }
     }
-    if let Timing::Bursts {
-        count,
-        within_ms,
-        each_ms,
-        everywhere,
-    } = scenario.workload.timing
-    {
-        if count > 1 {
-            let timing = Timing::Bursts {
-                count: count / 2,
-                within_ms,
-                each_ms,
-                everywhere,
-            };
-            candidates.push(changed(scenario, |simpler| {
-                simpler.workload.timing = timing
-            }));
-        }
+    let mut fewer = scenario.clone();
+    if let Timing::Bursts { count, .. } = &mut fewer.workload.timing {
+        *count = (*count / 2).max(1);
+    }
+    if fewer != *scenario {
+        candidates.push(fewer);
     }
     candidates
 }
@@ -215,7 +203,7 @@ fn plainer(scenario: &Scenario, _: u64) -> Vec<Scenario> {
         .collect();
     if scenario.workload.costs.len() > 1 {
         candidates.push(changed(scenario, |simpler| {
-            simpler.workload.costs = vec![cost]
+            simpler.workload.costs = vec![cost];
         }));
     }
     candidates.retain(|candidate| candidate != scenario);
@@ -251,7 +239,7 @@ fn smaller_faults(scenario: &Scenario, _: u64) -> Vec<Scenario> {
             fewer.remove(gone);
             let kind = FaultKind::Partition(fewer);
             candidates.push(changed(scenario, |simpler| {
-                simpler.faults[index].kind = kind
+                simpler.faults[index].kind = kind;
             }));
         }
     }

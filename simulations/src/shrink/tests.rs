@@ -31,12 +31,12 @@ fn side(scenario: &Scenario, arrival: &Arrival) -> u32 {
         .faults
         .iter()
         .filter(|one| one.at_ms * 1_000_000 <= arrival.at_ns);
-    let cut = before.filter_map(|one| match &one.kind {
+    let mut cut = before.filter_map(|one| match &one.kind {
         FaultKind::Partition(groups) => Some(Some(groups)),
         FaultKind::Heal => Some(None),
         _ => None,
     });
-    let groups = cut.last().flatten();
+    let groups = cut.next_back().flatten();
     let found = groups.and_then(|groups| {
         groups
             .iter()

@@ -65,8 +65,10 @@ impl Drawn {
             6 => self.swizzle(dice),
             7 => self.crash(dice),
             8 | 9 => self.restart(dice),
+            10 if dice.is_milli(300) => self.replaced_in_pause(dice),
             10 => self.pause(dice),
             11 => self.join(dice),
+            12 if dice.is_milli(300) => self.all_die(dice),
             12 => self.leave(dice),
             13 => self.rolling(dice),
             14 => self.clock(dice),
@@ -104,9 +106,9 @@ impl Drawn {
         let (mut one, mut other) = (vec![first], Vec::new());
         for place in (0..self.nodes).filter(|place| *place != first) {
             if dice.is_milli(500) {
-                one.push(place)
+                one.push(place);
             } else {
-                other.push(place)
+                other.push(place);
             }
         }
         if other.is_empty() {
@@ -196,6 +198,24 @@ impl Drawn {
         let (at_ms, place) = (self.at(dice), self.place(dice));
         self.add(at_ms, FaultKind::Pause(place));
         self.add(at_ms + Self::length(dice), FaultKind::Resume(place));
+    }
+
+    /// Somebody begins a new life at its place though the old one is only paused.
+    fn replaced_in_pause(&mut self, dice: &mut Dice) {
+        let (at_ms, place) = (self.at(dice), self.place(dice));
+        self.add(at_ms, FaultKind::Pause(place));
+        let at_ms = at_ms + dice.within(200, 5_000);
+        self.add(at_ms, FaultKind::Restart(place));
+        self.add(at_ms + Self::length(dice), FaultKind::Resume(place));
+    }
+
+    /// Nobody is left who remembers anything: the cluster is founded anew.
+    fn all_die(&mut self, dice: &mut Dice) {
+        let at_ms = self.at(dice).min(self.from_ms + 30_000);
+        for place in 0..self.nodes {
+            self.add(at_ms + dice.within(0, 1_000), FaultKind::Crash(place));
+            self.add(at_ms + dice.within(1_200, 4_000), FaultKind::Restart(place));
+        }
     }
 
     fn join(&mut self, dice: &mut Dice) {
@@ -299,26 +319,30 @@ impl Drawn {
 enum Place {
     Runs,
     Paused,
+    /// A new life, beside an old one that is only paused.
+    Twice,
     Dead,
     Left,
 }
 
-/// Those faults that can happen when their time comes: nobody dies twice, and somebody is left.
+/// Those faults that can happen when their time comes: nobody dies twice, and the last
+/// who runs neither leaves nor pauses.
 pub fn possible(nodes: usize, faults: &[Fault]) -> Vec<Fault> {
     let mut places = vec![Place::Runs; nodes];
     let mut possible = Vec::new();
     for fault in faults {
         let running = places.iter().filter(|place| **place == Place::Runs).count();
         let is = |place: &usize, state| places.get(*place) == Some(&state);
+        let ends = |place: &usize| is(place, Place::Runs) || is(place, Place::Twice);
         let (can, change) = match &fault.kind {
-            FaultKind::Crash(place) => {
-                let can = is(place, Place::Runs) && running > 1 || is(place, Place::Paused);
-                (can, Some((*place, Place::Dead)))
-            }
-            FaultKind::Leave(place) => (
-                is(place, Place::Runs) && running > 1,
-                Some((*place, Place::Left)),
+            FaultKind::Crash(place) => (
+                ends(place) || is(place, Place::Paused),
+                Some((*place, Place::Dead)),
             ),
+            FaultKind::Leave(place) => (ends(place) && running > 1, Some((*place, Place::Left))),
+            FaultKind::Restart(place) if is(place, Place::Paused) => {
+                (true, Some((*place, Place::Twice)))
+            }
             FaultKind::Restart(place) => {
                 let can = is(place, Place::Dead) || is(place, Place::Left);
                 (can, Some((*place, Place::Runs)))
@@ -327,7 +351,10 @@ pub fn possible(nodes: usize, faults: &[Fault]) -> Vec<Fault> {
                 is(place, Place::Runs) && running > 1,
                 Some((*place, Place::Paused)),
             ),
-            FaultKind::Resume(place) => (is(place, Place::Paused), Some((*place, Place::Runs))),
+            FaultKind::Resume(place) => {
+                let can = is(place, Place::Paused) || is(place, Place::Twice);
+                (can, Some((*place, Place::Runs)))
+            }
             FaultKind::Forget(place) => (is(place, Place::Dead), None),
             FaultKind::Join => (places.len() < nodes + JOINS_MAX, None),
             FaultKind::ClockRate(place, _)

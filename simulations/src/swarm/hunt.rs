@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(honest.claims["quiet"].rank(), 1, "nobody counted: unknown");
         let mut told = 0;
         let double = hunt(&Central(2), (10, 12), 2, &[], |_, losses| {
-            told += losses.len()
+            told += losses.len();
         });
         let double = double.expect("it runs");
         assert_eq!(double.rank(), 2);
