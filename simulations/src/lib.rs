@@ -5,14 +5,18 @@
 //! and table in the [`world`], the others are rivals); what was seen from outside is a [`Run`];
 //! checkers, which share no code with the library, judge it.
 
+pub mod args;
 pub mod checker;
+pub mod commands;
 pub mod dice;
 pub mod history;
+pub mod measure;
 pub mod network;
 pub mod scenario;
 pub mod shrink;
 pub mod strategy;
 pub mod swarm;
+pub mod tables;
 pub mod trial;
 pub mod verdict;
 pub mod workload;

@@ -1,0 +1,37 @@
+//! What can be typed after `simulate`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+
+/// The deterministic world that distributary is proved in.
+///
+/// Exit code 0: every claim that was looked at held; 1: one is false; 2: bad usage or input;
+/// 3: nothing was seen that could have shown a claim false.
+#[derive(Debug, Parser)]
+#[command(name = "simulate", version)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One file under `commands/` each.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs every strategy on every workload, against what must be shown.
+    Table(commands::table::Options),
+}
+
+impl Args {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// What was wrong with the input.
+    pub fn execute(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Table(options) => options.execute(),
+        }
+    }
+}

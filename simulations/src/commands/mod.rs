@@ -1,0 +1,3 @@
+//! What `simulate` can do, a file for each command: its options, and `execute`.
+
+pub mod table;
