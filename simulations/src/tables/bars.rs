@@ -307,3 +307,120 @@ fn traffic(ours: &[&Row]) -> Vec<Bar> {
     };
     ours.iter().filter(single).filter_map(bar).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(strategy: &str, workload: &str, epsilon: f64, utilisation: f64) -> Row {
+        Row {
+            workload: workload.to_owned(),
+            network: "lan".to_owned(),
+            nodes: 5,
+            load: 2.0,
+            strategy: strategy.to_owned(),
+            epsilon,
+            mode: "check".to_owned(),
+            seed: 1,
+            tick_ms: 100,
+            duration_s: 60.0,
+            admitted: 0,
+            ideal_admitted: 0,
+            utilisation,
+            overshoot_units: 0.0,
+            bound_units: 0.0,
+            grants_per_node_s: 0.0,
+            datagrams_per_node_s: 60.0,
+            bytes_per_node_s: 0.0,
+            converged_ms: None,
+            exceeds: false,
+        }
+    }
+
+    fn missed(rows: &[Row]) -> Vec<String> {
+        let missed = judge(rows).into_iter().filter(|bar| !bar.met);
+        missed.map(|bar| bar.claim).collect()
+    }
+
+    #[test]
+    fn a_cell_that_reaches_its_figures_meets_every_bar() {
+        let rows = [
+            row(OURS, "even-2x", 0.0, 0.99),
+            row(OURS, "even-2x", 0.2, 0.99),
+            row("static", "even-2x", 0.0, 0.999),
+            row("rateguard", "even-2x", 0.0, 0.915),
+        ];
+        assert_eq!(missed(&rows), Vec::<String>::new());
+        // Utilisation, twice for ε = 0.2, two rivals for each of two rows, and traffic of both.
+        assert_eq!(judge(&rows).len(), 9);
+    }
+
+    #[test]
+    fn each_kind_of_bar_can_be_missed() {
+        let low = [row(OURS, "even-2x", 0.0, 0.989)];
+        assert_eq!(missed(&low).len(), 1);
+        let below_strict = [
+            row(OURS, "burst-moving", 0.0, 0.95),
+            row(OURS, "burst-moving", 0.2, 0.94),
+        ];
+        assert!(missed(&below_strict)[0].ends_with("against ε = 0"));
+        let below_static = [
+            row(OURS, "rolling", 0.0, 0.9),
+            row("static", "rolling", 0.0, 0.98),
+        ];
+        assert!(missed(&below_static)[0].ends_with("against static"));
+        let mut acquired = row(OURS, "restart-loop", 0.0, 0.998);
+        acquired.mode = "acquire".to_owned();
+        assert_eq!(missed(&[acquired]).len(), 1);
+        let mut talkative = row(OURS, "even-2x", 0.0, 1.0);
+        talkative.datagrams_per_node_s = 60.1;
+        assert!(missed(&[talkative])[0].ends_with("datagrams per node and second"));
+        let mut over = row(OURS, "rolling", 0.2, 1.0);
+        (over.exceeds, over.overshoot_units, over.bound_units) = (true, 20.1, 20.0);
+        assert!(missed(&[over])[0].ends_with("overshoot within ε·C"));
+        let few = [
+            row(OURS, "low-limit-random", 0.0, 0.68),
+            row("placement", "low-limit-random", 0.0, 0.776),
+        ];
+        assert!(missed(&few)[0].ends_with("against placement"));
+        let keys = [
+            row(OURS, "keys-10000", 0.0, 0.88),
+            row(OURS, "keys-4000-sticky", 0.0, 0.98),
+        ];
+        assert!(missed(&keys)[0].ends_with("against 4,000 keys"));
+    }
+
+    #[test]
+    fn other_seeds_and_sizes_are_other_runs() {
+        let mut other = row("static", "rolling", 0.0, 0.98);
+        other.seed = 2;
+        assert!(missed(&[row(OURS, "rolling", 0.0, 0.9), other]).is_empty());
+        let mut larger = row(OURS, "burst-moving", 0.0, 0.1);
+        larger.nodes = 20;
+        assert!(missed(&[larger]).is_empty());
+    }
+
+    #[test]
+    fn every_bar_is_of_a_cell_that_there_is() {
+        let log = std::env::temp_dir().join(format!("distributary-bars-{}", std::process::id()));
+        std::fs::write(&log, "h - - [01/Aug/1995:06:00:00 +0000] \"G\" 200 1\n").expect("a log");
+        let selection = crate::tables::Selection {
+            log: Some(log.display().to_string()),
+            ..crate::tables::Selection::default()
+        };
+        let cells = crate::tables::cells(&selection).expect("cells");
+        std::fs::remove_file(log).expect("it was there");
+        for least in &LEAST {
+            let mut known = cells.iter();
+            let known = known.any(|cell| {
+                (cell.workload, cell.network, cell.nodes)
+                    == (least.workload, least.network, least.nodes)
+            });
+            assert!(
+                known,
+                "{} {} {}",
+                least.workload, least.network, least.nodes
+            );
+        }
+    }
+}

@@ -81,3 +81,43 @@ fn a_rolling_deploy_reaches_every_node_within_the_run() {
     assert_eq!(left.collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     assert!(cell.base.faults.iter().all(|fault| fault.at_ms < 60_000));
 }
+
+#[test]
+fn a_row_has_the_fields_that_readers_expect_and_counts_per_node_and_second() {
+    let cell = cell("even-2x", "lan", 5, 2000, &Selection::default()).expect("a cell");
+    let scenario = cell.scenario(4, 200, Mode::Acquire);
+    let run = crate::Run {
+        traffic: crate::Traffic {
+            span_ns: 60_000_000_000,
+            nodes: 5.0,
+            grants: 300,
+            datagrams: 3_000,
+            bytes: 600_000,
+        },
+        ..crate::Run::default()
+    };
+    let row = Row::of(&cell, &scenario, "shares", &run, 6_100);
+    let json = serde_json::to_value(&row).expect("a row is JSON");
+    for (field, value) in [
+        ("workload", "even-2x".into()),
+        ("network", "lan".into()),
+        ("nodes", 5.into()),
+        ("strategy", "shares".into()),
+        ("epsilon", 0.2.into()),
+        ("mode", "acquire".into()),
+        ("seed", 4.into()),
+        ("tick_ms", 100.into()),
+        ("duration_s", 60.0.into()),
+        ("admitted", 0.into()),
+        ("ideal_admitted", 6_100.into()),
+        ("utilisation", 0.0.into()),
+        ("overshoot_units", 0.0.into()),
+        ("bound_units", 20.0.into()),
+        ("grants_per_node_s", 1.0.into()),
+        ("datagrams_per_node_s", 10.0.into()),
+        ("bytes_per_node_s", 2_000.0.into()),
+        ("converged_ms", serde_json::Value::Null),
+    ] {
+        assert_eq!(json[field], value, "{field}");
+    }
+}

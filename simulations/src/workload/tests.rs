@@ -199,6 +199,34 @@ fn nobody_is_sent_to_a_place_that_does_not_run() {
     assert_eq!(within(40, 60, 1), 0);
 }
 
+#[test]
+fn a_log_plays_at_its_own_speed_and_spreads_each_second() {
+    let log = std::env::temp_dir().join(format!("distributary-log-{}", std::process::id()));
+    let line = |client: &str, second: u32| {
+        format!("{client} - - [01/Aug/1995:06:00:{second:02} +0000] \"GET / HTTP/1.0\" 200 1\n")
+    };
+    let text = [line("a", 5), line("b", 7), line("a", 7), line("a", 9)].concat();
+    std::fs::write(&log, text).expect("a file");
+    let mut scenario = scenario("load_milli = 0");
+    let path = log.display().to_string();
+    assert_eq!(log_span_s(&path).expect("a log"), 5);
+    scenario.workload.timing = Timing::Log {
+        path,
+        seconds: Some(3),
+    };
+    let found: Vec<(u64, u32)> = drawn(&scenario).iter().map(|a| (a.at_ns, a.key)).collect();
+    assert_eq!(
+        found,
+        [
+            (0, 0),
+            (2 * SECOND_NS, 1),
+            (2 * SECOND_NS + SECOND_NS / 2, 0)
+        ]
+    );
+    std::fs::remove_file(log).expect("it was there");
+    assert!(arrivals(&scenario).is_err(), "no such file");
+}
+
 #[derive(serde::Deserialize)]
 struct Faults {
     faults: Vec<crate::scenario::Fault>,
