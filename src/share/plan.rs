@@ -271,13 +271,25 @@ fn share_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &Likelihood) 
     // Of all there is, not of what is seen: a share on its way is at nobody's, and targets that
     // shrank with it would send the rest after it.
     let all = base_total(holders);
+    let owed: Vec<u128> = holders
+        .iter()
+        .map(|holder| {
+            repayment(
+                holder,
+                all / holders.len() as u128,
+                likelihood.idle,
+                scene.pace,
+            )
+        })
+        .collect();
+    let rest = all.saturating_sub(owed.iter().sum());
     let target = |index: usize| {
         if likelihood.idle {
-            return u128::from(holders[index].base.parts());
+            return owed[index] + u128::from(holders[index].base.parts()) * rest / all;
         }
         let follow = likelihood.load * likelihood.seen[index];
         let stay = (WHOLE - likelihood.load) * likelihood.habit[index];
-        all * ((follow + stay) / WHOLE) / WHOLE
+        owed[index] + rest * ((follow + stay) / WHOLE) / WHOLE
     };
     let surplus: Vec<_> = holders
         .iter()
@@ -289,12 +301,27 @@ fn share_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &Likelihood) 
     } else {
         all / u128::from(SHARE_HYSTERESIS)
     };
-    let takes = |index: usize| scene.may_take(index) && surplus[index].unsigned_abs() >= least;
+    let repays = |index: usize| u128::from(holders[index].share.parts()) < owed[index] / 2;
+    let takes = |index: usize| {
+        scene.may_take(index) && (surplus[index].unsigned_abs() >= least || repays(index))
+    };
     Flow::pair(
         &surplus,
         |index| giver.is_none_or(|giver| giver == index),
         takes,
     )
+}
+
+/// The share that a node in debt needs to repay it, asked for or not: as much as the debt is of a
+/// burst, so that it takes a burst's time or two, and at most `most`. Without a share it never
+/// could. A node at its base share when the key is idle repays by that.
+fn repayment(holder: &Holder, most: u128, idle: bool, pace: &Pace) -> u128 {
+    let debt = balance(holder, pace).min(0).unsigned_abs();
+    if debt == 0 || (idle && !holder.base.is_none()) {
+        return 0;
+    }
+    let burst = u128::from(pace.burst_units()) << Amount::FRACTION_BITS;
+    debt.div_ceil(burst.max(1)).min(most)
 }
 
 /// Rights of overdraft are moved by view changes alone, and go home when a key is idle.

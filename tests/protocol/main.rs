@@ -16,6 +16,7 @@ mod links;
 mod acquire_exact;
 mod ceiling;
 mod convergence;
+mod debts;
 
 mod demand;
 mod hostile;

@@ -166,3 +166,38 @@ fn idle_shares_go_home_exactly() {
     assert_eq!(moves.len(), 1);
     assert_eq!((moves[0].to, moves[0].parcel.share), (NodeId(2), borrowed));
 }
+
+/// A debt without a share would stand for ever: who holds the rate lends what repays it, and who
+/// has enough for that gets no more. Wherever the base split lies, and idle or not.
+#[test]
+fn a_debtor_without_a_share_is_lent_one() {
+    for (demand, base_of_debtor) in [
+        (30, Share::WHOLE.portion(1, 3)),
+        (30, Share::NONE),
+        (0, Share::NONE),
+    ] {
+        let mut holders = holders([demand, 0, 0], [99, 0, 20]);
+        holders[0].share = Share::WHOLE;
+        holders[1].share = Share::NONE;
+        holders[2].share = Share::NONE;
+        holders[2].base = base_of_debtor;
+        let given = Share::WHOLE.saturating_sub(base_of_debtor);
+        holders[0].base = given.portion(1, 2);
+        holders[1].base = given.portion(1, 2);
+        let lent = plan_of(&holders, 0, 99).into_iter();
+        let lent: Share = lent
+            .filter(|planned| planned.to == NodeId(2))
+            .map(|planned| planned.parcel.share)
+            .sum();
+        let part = lent.as_fraction();
+        assert!((0.19..0.25).contains(&part), "{demand} a tick: {part} lent");
+        holders[0].share = holders[0].share.saturating_sub(lent);
+        holders[2].share = lent;
+        holders[2].level = Amount::from_units(30);
+        let more = plan_of(&holders, 0, 99);
+        assert!(
+            more.iter().all(|planned| planned.to != NodeId(2)),
+            "{more:?}"
+        );
+    }
+}
