@@ -65,7 +65,7 @@ pub mod proto {
     pub use crate::limit::{Account, Charge, Pace, Parcel, UnitsTime};
     pub use crate::membership::{MembershipConfig, Peer};
     pub use crate::node::{
-        Event, Founding, Node, NodeConfig, NodeCounters, Output, Request, Ticket,
+        Event, Founding, Memory, Node, NodeConfig, NodeCounters, Output, Request, Ticket,
     };
     pub use crate::row::{Heard, Merged, Row, Rows, Standing};
     pub use crate::share::{Demand, Grant, owner, owners};

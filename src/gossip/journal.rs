@@ -42,6 +42,18 @@ impl Journal {
         self.last
     }
 
+    /// How many keys have a row.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_seq.len()
+    }
+
+    /// Whether no key has one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_seq.is_empty()
+    }
+
     /// The newest row of a key.
     #[must_use]
     pub fn of(&self, key: KeyId) -> Option<&Row> {

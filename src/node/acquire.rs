@@ -89,11 +89,22 @@ impl Asking {
     /// Waits no longer for the answer to the question in flight of a line, if there is one.
     fn give_up(&mut self, key: KeyId) {
         let asked = self.lines.get_mut(&key).and_then(|line| line.asked.take());
-        if let Some(Asked { number, holder }) = asked
-            && self.given_up.len() < GIVEN_UP_MAX
-        {
+        if let Some(Asked { number, holder }) = asked {
             self.given_up.insert((number, holder));
         }
+        if self.given_up.len() > GIVEN_UP_MAX {
+            // The oldest: its answer was lost long ago.
+            self.given_up.pop_first();
+        }
+    }
+
+    /// Drops refusals that nobody has asked about again.
+    pub(super) fn forget(&mut self, now: Nanos) {
+        self.refusals.retain(|_, refusal| refusal.until > now);
+    }
+
+    pub(super) fn refusals(&self) -> usize {
+        self.refusals.len()
     }
 }
 

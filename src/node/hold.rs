@@ -44,6 +44,16 @@ struct Gathering {
 }
 
 impl Holding {
+    /// Drops what was noted of gatherings that may be tried again.
+    pub(super) fn forget(&mut self, now: Nanos) {
+        self.partial.retain(|_, until| *until > now);
+    }
+
+    /// Keys of which anything is noted.
+    pub(super) fn keys(&self) -> usize {
+        self.gatherings.len() + self.partial.len()
+    }
+
     pub(super) fn earliest(&self) -> Option<Nanos> {
         self.gatherings
             .values()
@@ -206,7 +216,6 @@ impl Node {
         let late: Vec<_> = late.map(|(key, _)| *key).collect();
         late.into_iter()
             .for_each(|key| self.finish_gathering(now, key));
-        self.holding.partial.retain(|_, until| *until > now);
     }
 
     /// The view has changed under them: decided with what is here.

@@ -34,7 +34,7 @@ mod views;
 
 pub use acquire::{Request, Ticket};
 pub use config::{EvictAfter, Fallback, Founding, NodeConfig};
-pub use output::{Event, NodeCounters, Output};
+pub use output::{Event, Memory, NodeCounters, Output};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -169,10 +169,17 @@ impl Node {
         origins.into_iter().map(seen)
     }
 
-    /// How many rows of others it keeps, whether or not their keys are contended here.
+    /// How much it remembers of keys.
     #[must_use]
-    pub fn rows_held(&self) -> usize {
-        self.mirrors.values().map(Mirror::len).sum()
+    pub fn memory(&self) -> Memory {
+        Memory {
+            keys_active: self.active.len(),
+            rows_own: self.journal.len(),
+            rows_held: self.mirrors.values().map(Mirror::len).sum(),
+            gatherings: self.holding.keys(),
+            refusals: self.asking.refusals(),
+            grants: self.grants_in_flight().count(),
+        }
     }
 
     /// The peers it knows, with their addresses and whether they are connected and reachable.
@@ -297,6 +304,8 @@ impl Node {
         self.relay(now);
         self.tick_views(now);
         self.forget_peers(now);
+        self.holding.forget(now);
+        self.asking.forget(now);
         self.table.sweep(now, SWEEP_SLOTS);
     }
 

@@ -47,6 +47,24 @@ pub enum Event {
     Left,
 }
 
+/// How much a node remembers of keys, besides its table. All of it ends when the load does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Memory {
+    /// Keys that are attended to at every tick.
+    pub keys_active: usize,
+    /// Rows of its own that peers may still lack.
+    pub rows_own: usize,
+    /// Rows of others.
+    pub rows_held: usize,
+    /// Keys that are being gathered, or could not be of late.
+    pub gatherings: usize,
+    /// Refusals of holders.
+    pub refusals: usize,
+    /// Grants that are not acknowledged.
+    pub grants: usize,
+}
+
 /// What a node has counted since it came to life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -19,6 +19,7 @@ mod convergence;
 mod debts;
 
 mod demand;
+mod forgetting;
 mod hostile;
 mod relays;
 mod smoke;

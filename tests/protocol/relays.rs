@@ -272,7 +272,10 @@ fn a_bridge_that_is_not_used_is_silent() {
     let contended = cluster.hosts.iter().map(|host| host.table.counters());
     let contended: u64 = contended.map(|counters| counters.keys_contended).sum();
     assert_eq!(contended, 0, "shares go home through others");
-    let held = cluster.hosts.iter().map(|host| host.node.rows_held());
+    let held = cluster
+        .hosts
+        .iter()
+        .map(|host| host.node.memory().rows_held);
     assert_eq!(held.sum::<usize>(), 0, "rows of the past");
 }
 
@@ -299,7 +302,7 @@ fn rows_of_who_is_no_member_are_dropped() {
     cluster.run_for(40 * SECOND_NS);
     let seen = |cluster: &Cluster| {
         let node = &cluster.hosts[1].node;
-        (node.rows_held(), node.rows_seq_seen().collect::<Vec<_>>())
+        (node.memory(), node.rows_seq_seen().collect::<Vec<_>>())
     };
     let view = cluster.hosts[1].node.ledger().adopted().cloned();
     assert!(!view.expect("a view").has(gone));
