@@ -1,5 +1,7 @@
 //! What is encoded decodes, and what does not decode is refused.
 
+mod golden;
+
 use proptest::prelude::*;
 
 use super::*;

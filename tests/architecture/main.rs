@@ -35,6 +35,7 @@ const DOCUMENTS: &[&str] = &[
     "CONTRIBUTING.md",
     "docs/design.md",
     "docs/invariants.md",
+    "docs/protocol.md",
     "docs/consistency.md",
 ];
 
