@@ -1,6 +1,7 @@
 //! Stories of small clusters.
 
 mod hostile;
+pub(super) mod messages;
 mod network;
 
 use std::{collections::BTreeSet, hash::Hasher as _, time::Duration};

@@ -287,6 +287,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::membership::tests::messages::messages;
 
     fn identities() -> impl Strategy<Value = Identity> {
         let make = |(node, address, bump)| Identity {
@@ -296,39 +297,6 @@ mod tests {
         };
         let addresses = (any::<IpAddr>(), any::<u16>()).prop_map(SocketAddr::from);
         (any::<u64>(), addresses, any::<u32>()).prop_map(make)
-    }
-
-    fn messages() -> impl Strategy<Value = Message<Identity>> {
-        let third = (0..4_u8, identities(), any::<u8>()).prop_map(|(kind, id, probe_number)| {
-            let (target, origin) = (id, id);
-            match kind {
-                0 => Message::PingReq {
-                    target,
-                    probe_number,
-                },
-                1 => Message::IndirectPing {
-                    origin,
-                    probe_number,
-                },
-                2 => Message::IndirectAck {
-                    target,
-                    probe_number,
-                },
-                _ => Message::ForwardedAck {
-                    origin,
-                    probe_number,
-                },
-            }
-        });
-        prop_oneof![
-            any::<u8>().prop_map(Message::Ping),
-            any::<u8>().prop_map(Message::Ack),
-            Just(Message::Announce),
-            Just(Message::Feed),
-            Just(Message::Gossip),
-            Just(Message::TurnUndead),
-            third,
-        ]
     }
 
     fn members() -> impl Strategy<Value = Member<Identity>> {
@@ -341,7 +309,7 @@ mod tests {
             src in identities(),
             src_incarnation in any::<u16>(),
             dst in identities(),
-            message in messages(),
+            message in messages(identities(), any::<u8>()),
             mut updates in prop::collection::vec(members(), 0..20),
         ) -> Packet {
             if !carries_updates(&message) {

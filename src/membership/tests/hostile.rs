@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, iter, time::Duration};
 use foca::{Header, Member, Message, State};
 use proptest::prelude::*;
 
+use super::messages::messages;
 use super::network::{Network, peer};
 use crate::{
     membership::{
@@ -122,34 +123,10 @@ fn packets() -> impl Strategy<Value = Packet> {
         bump,
         ..Identity::first(peer(1, 1))
     });
-    let parties = (identity.clone(), own, identity);
+    let probes = 0..4_u8;
+    let parties = (identity.clone(), own, messages(identity, probes.clone()));
     let updates = prop::collection::vec(member, 0..8);
-    (parties, 0..10_u8, 0..4_u8, updates).prop_map(|((src, dst, target), kind, probe, updates)| {
-        let (origin, probe_number) = (target, probe);
-        let message = match kind {
-            0 => Message::Ping(probe),
-            1 => Message::Ack(probe),
-            2 => Message::PingReq {
-                target,
-                probe_number,
-            },
-            3 => Message::IndirectPing {
-                origin,
-                probe_number,
-            },
-            4 => Message::IndirectAck {
-                target,
-                probe_number,
-            },
-            5 => Message::ForwardedAck {
-                origin,
-                probe_number,
-            },
-            6 => Message::Announce,
-            7 => Message::Feed,
-            8 => Message::Gossip,
-            _ => Message::TurnUndead,
-        };
+    (parties, probes, updates).prop_map(|((src, dst, message), probe, updates)| {
         let src_incarnation = u16::from(probe);
         Packet {
             header: Header {
