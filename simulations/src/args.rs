@@ -22,6 +22,8 @@ pub struct Args {
 enum Command {
     /// Runs every strategy on every workload, against what must be shown.
     Table(commands::table::Options),
+    /// Runs one scenario.
+    Run(commands::run::Options),
 }
 
 impl Args {
@@ -32,6 +34,7 @@ impl Args {
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Table(options) => options.execute(),
+            Command::Run(options) => options.execute(),
         }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod args;
 pub mod checker;
+pub mod clock;
 pub mod commands;
 pub mod dice;
 pub mod history;
@@ -20,6 +21,7 @@ pub mod tables;
 pub mod trial;
 pub mod verdict;
 pub mod workload;
+pub mod world;
 
 pub use history::{Outcome, Run, Traffic};
 pub use scenario::Scenario;

@@ -114,6 +114,15 @@ impl Network {
         network
     }
 
+    /// The same where time counts from so long before the first request.
+    #[must_use]
+    pub fn starting_at(mut self, zero_ns: u64) -> Self {
+        self.heals_ns
+            .iter_mut()
+            .for_each(|heal_ns| *heal_ns += zero_ns);
+        self
+    }
+
     /// Does what a fault does to the network; what is not of the network is left to others.
     pub fn apply(&mut self, at_ns: u64, fault: &FaultKind) {
         match fault {

@@ -11,6 +11,7 @@ mod live_members;
 mod merged;
 mod placement;
 mod rateguard;
+mod shares;
 mod split;
 
 use crate::history::{Arrival, Run};
@@ -23,6 +24,7 @@ pub use live_members::LiveMembers;
 pub use merged::Merged;
 pub use placement::WholeUnits;
 pub use rateguard::{Burst, Rateguard};
+pub use shares::Shares;
 pub use split::Split;
 
 /// A way to limit a cluster.
@@ -54,7 +56,8 @@ impl<R: Rival> Strategy for Named<R> {
 /// Everybody that tables show, the library first.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Strategy + Send + Sync>> {
-    rivals()
+    let library: Box<dyn Strategy + Send + Sync> = Box::new(Shares);
+    std::iter::once(library).chain(rivals()).collect()
 }
 
 /// All that the library is compared with.

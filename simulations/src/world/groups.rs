@@ -1,0 +1,243 @@
+//! Who counts with whom, who is thought dead, and whether all agree again.
+
+use std::collections::BTreeSet;
+
+use distributary::proto::{Amount, KeyId, Merged, NodeId, Row, ViewId};
+
+use super::marks::Mark;
+use super::process::{Process, limit};
+use super::{MILLI_NS, World};
+use crate::history::What;
+
+/// How often a node's failure detector is asked what it thinks.
+const LOOK_AROUND_NS: u64 = 50 * MILLI_NS;
+
+impl World<'_> {
+    /// A node has had an input: does it count with others than before?
+    pub(super) fn saw_standpoint(&mut self, process: usize) {
+        let now = self.processes[process].standpoint_now();
+        if now != self.processes[process].standpoint {
+            self.processes[process].standpoint = now;
+            self.count_groups();
+        }
+    }
+
+    pub(super) fn view_complete(&mut self, process: usize, id: ViewId) {
+        let of = &self.processes[process];
+        let Some(view) = of.node.ledger().complete().filter(|view| view.id == id) else {
+            return;
+        };
+        let (place, members) = (of.place as u32, view.members.len() as u32);
+        self.marks.hit(Mark::ViewCompleted);
+        if !view.evicted.is_empty() {
+            self.marks.hit(Mark::Evicted);
+        }
+        if view.is_founding() && self.watch.foundings.insert(id) && self.watch.foundings.len() > 1 {
+            self.marks.hit(Mark::FoundedAnew);
+            self.note(What::Founded);
+        }
+        if self.is_cut() {
+            self.marks.hit(Mark::ViewInPartition);
+        }
+        if self.living().any(|other| !self.processes[other].runs()) {
+            self.marks.hit(Mark::ViewInPause);
+        }
+        self.note(What::ViewComplete {
+            place,
+            view: id.number,
+            members,
+        });
+        self.watch.view_completed = true;
+        self.note_holding(process);
+    }
+
+    fn note_holding(&mut self, process: usize) {
+        let now_ns = self.now_ns;
+        let of = &mut self.processes[process];
+        if of.node.ledger().weight().is_none() || std::mem::replace(&mut of.has_held, true) {
+            return;
+        }
+        let (place, after_ns) = (of.place as u32, now_ns - of.life_began_ns);
+        self.note(What::Holding { place, after_ns });
+    }
+
+    /// Whether anything is cut between any two places.
+    pub(super) fn is_cut(&self) -> bool {
+        let places = 0..self.places.len();
+        let mut pairs = places
+            .clone()
+            .flat_map(|from| places.clone().map(move |to| (from, to)));
+        pairs.any(|(from, to)| !self.network.passes(from, to))
+    }
+
+    // --- Groups ---
+
+    /// κ: groups of living nodes that hold something and count with each other.
+    pub(super) fn count_groups(&mut self) {
+        let holds = |process: &usize| !self.processes[*process].node.ledger().weight().is_none();
+        let known = |process: usize| {
+            let of = &self.processes[process];
+            let known = of.node.ledger().known();
+            (of.id, known.into_iter().collect::<BTreeSet<NodeId>>())
+        };
+        let mut rest: Vec<_> = self.living().filter(holds).map(known).collect();
+        let mut count = 0;
+        while let Some(first) = rest.pop() {
+            count += 1;
+            let mut frontier = vec![first];
+            while let Some((id, known)) = frontier.pop() {
+                let alike = |other: &mut (NodeId, BTreeSet<NodeId>)| {
+                    known.contains(&other.0) && other.1.contains(&id)
+                };
+                frontier.extend(rest.extract_if(.., alike));
+            }
+        }
+        let count = count.max(1);
+        if count > 1 {
+            self.marks.hit(Mark::CountedApart);
+        }
+        if std::mem::replace(&mut self.watch.groups, count) != count {
+            self.note(What::Groups(count));
+        }
+    }
+
+    // --- Suspicion ---
+
+    /// Compares what a node's failure detector thinks with what it thought.
+    pub(super) fn look_around(&mut self, process: usize) {
+        let now_ns = self.now_ns;
+        let of = &mut self.processes[process];
+        if now_ns < of.looked_ns + LOOK_AROUND_NS {
+            return;
+        }
+        of.looked_ns = now_ns;
+        let by = of.place as u32;
+        let mut changed = Vec::new();
+        for (peer, _, _, reachable) in of.node.peers() {
+            match of.thought.get_mut(&peer) {
+                Some(thought) if *thought == reachable => {}
+                Some(thought) => {
+                    *thought = reachable;
+                    changed.push((peer, reachable));
+                }
+                None if reachable => {
+                    of.thought.insert(peer, true);
+                }
+                None => {}
+            }
+        }
+        for (peer, alive) in changed {
+            let Some(other) = self.by_id.get(&peer).map(|other| &self.processes[*other]) else {
+                continue;
+            };
+            let (of, runs) = (other.place as u32, other.runs() && other.id == peer);
+            self.note(What::Suspected {
+                by,
+                of,
+                alive,
+                runs,
+            });
+        }
+    }
+
+    // --- Convergence ---
+
+    /// What keeps the living from agreeing: their views, rows or merged views of contended keys.
+    pub(super) fn differences(&self) -> Option<String> {
+        let living: Vec<&Process> = self
+            .living()
+            .map(|process| &self.processes[process])
+            .collect();
+        if living.is_empty() {
+            return Some("nobody lives".to_owned());
+        }
+        if let Some(why) = views_differ(&living) {
+            return Some(why);
+        }
+        let contended = living.iter().flat_map(|of| of.table.contended_keys());
+        let contended: BTreeSet<KeyId> = contended.collect();
+        contended
+            .into_iter()
+            .find_map(|key| self.key_differs(&living, key))
+    }
+
+    fn key_differs(&self, living: &[&Process], key: KeyId) -> Option<String> {
+        let holders: Vec<Told> = living.iter().filter_map(|of| self.told(of, key)).collect();
+        for origin in &holders {
+            // A row is numbered when it is sent: what it says is compared, not its number.
+            let Some(sent) = origin.sent else { continue };
+            for other in holders.iter().filter(|other| other.id != origin.id) {
+                let heard = other.rows.iter().find(|(of, _)| *of == origin.id);
+                if heard.is_none_or(|(_, row)| {
+                    Row {
+                        seq: sent.seq,
+                        ..*row
+                    } != sent
+                }) {
+                    let (of, at) = (origin.place, other.place);
+                    return Some(format!(
+                        "place {at} lacks the row of place {of} of key {key}"
+                    ));
+                }
+            }
+        }
+        let levels = || holders.iter().map(|told| told.merged.level);
+        let spread = levels().max()?.saturating_sub(levels().min()?);
+        (spread > self.tolerance()).then(|| {
+            let units = spread.as_units();
+            format!("merged views of key {key} are {units} units apart")
+        })
+    }
+
+    /// Merged views rest on rows of a moment ago, and buckets drain meanwhile: two ticks' worth,
+    /// and a unit.
+    fn tolerance(&self) -> Amount {
+        let rate = limit(&self.scenario.cluster).rate();
+        let span_ns = u128::from(2 * self.scenario.cluster.tick_ms * MILLI_NS);
+        let units = u128::from(rate.units()) * span_ns / u128::from(rate.period_ns());
+        Amount::from_units(units as u64 + 1)
+    }
+
+    fn told(&self, of: &Process, key: KeyId) -> Option<Told> {
+        let now = of.local(self.now_ns);
+        let pace = of.table.policies()[0].pace;
+        of.table.with_contended(key, |entry, constants| Told {
+            id: of.id,
+            place: of.place,
+            sent: entry.sent,
+            rows: entry
+                .rows
+                .iter()
+                .map(|heard| (heard.origin, heard.row))
+                .collect(),
+            merged: entry.merged(&constants.others, &pace, now),
+        })
+    }
+}
+
+/// What one node has told of a key, and heard.
+struct Told {
+    id: NodeId,
+    place: usize,
+    sent: Option<Row>,
+    rows: Vec<(NodeId, Row)>,
+    merged: Merged,
+}
+
+fn views_differ(living: &[&Process]) -> Option<String> {
+    let view_of = |of: &&Process| of.node.ledger().complete().map(|view| view.id);
+    let first = view_of(&living[0]);
+    let odd = living
+        .iter()
+        .find(|of| view_of(of) != first || first.is_none());
+    if let Some(of) = odd {
+        let (place, view) = (of.place, view_of(of).map(|id| id.number));
+        return Some(format!(
+            "place {place} is in view {view:?}, not {:?}",
+            first.map(|id| id.number)
+        ));
+    }
+    let view = living[0].node.ledger().complete()?;
+    let outside = living.iter().find(|of| !view.has(of.id))?;
+    Some(format!("place {} is in no view", outside.place))
+}
