@@ -221,13 +221,16 @@ fn acquire(ours: &[&Row]) -> Vec<Bar> {
     .collect()
 }
 
-/// Never far below a static split, never below rateguard.
+/// Never far below a static split, never below rateguard, where they keep the bound themselves.
+/// Units minted by a restart or a cut are nothing to match; and rateguard has no safe burst where
+/// there are more nodes than units, as its least burst is 1 on each.
 fn above_rivals(row: &Row, rows: &[Row]) -> Option<Vec<Bar>> {
     let of = |strategy: &str| {
         let mut rivals = rows.iter().filter(|other| other.strategy == strategy);
-        rivals
-            .find(|other| other.same_cell(row))
-            .map(|rival| rival.utilisation)
+        let rival = rivals.find(|other| other.same_cell(row))?;
+        let unsafe_burst = strategy == "rateguard" && row.workload.starts_with("low-limit");
+        let kept = rival.overshoot_units <= rival.bound_units && !unsafe_burst;
+        kept.then_some(rival.utilisation)
     };
     let bar = |(rival, slack): (&str, f64)| {
         let bar = of(rival)? - slack;
@@ -369,6 +372,9 @@ mod tests {
             row("static", "rolling", 0.0, 0.98),
         ];
         assert!(missed(&below_static)[0].ends_with("against static"));
+        let mut minted = row("static", "rolling", 0.0, 0.98);
+        minted.overshoot_units = 1.0;
+        assert!(missed(&[row(OURS, "rolling", 0.0, 0.9), minted]).is_empty());
         let mut acquired = row(OURS, "restart-loop", 0.0, 0.998);
         acquired.mode = "acquire".to_owned();
         assert_eq!(missed(&[acquired]).len(), 1);
