@@ -9,7 +9,7 @@ use super::bars::{Bar, OURS};
 const NAME_WIDTH: usize = 34;
 
 /// Width of the others.
-const COLUMN_WIDTH: usize = 15;
+const COLUMN_WIDTH: usize = 18;
 
 /// Utilisation of each cell by strategy, with overshoot in units behind it where there is any:
 /// means over seeds, and the worst overshoot.
