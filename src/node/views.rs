@@ -1,8 +1,12 @@
 //! Views: reports, proposals, openings, and new lives.
 
+use std::collections::BTreeMap;
+
+use crate::table::Listed;
 use crate::units::{Nanos, NodeId, Share};
 use crate::view::{
-    self, Adoption, Candidate, Group, Opening, OpeningChunk, Report, View, ViewId, propose,
+    self, Adoption, Candidate, Group, Opening, OpeningChunk, Pending, Report, Statement, View,
+    ViewId, propose,
 };
 use crate::wire::Message;
 use rand::RngExt;
@@ -17,6 +21,10 @@ const REPORT_CHANGING_TICKS: u32 = 3;
 
 /// A proposal that was not completed for so many ticks is tried again, after as many more at most.
 const PROPOSAL_TICKS: u32 = 10;
+
+/// An opening goes to the same member at most once in so many ticks; what somebody else would send
+/// anyway is relayed only when it is late by that much.
+const OPENING_RETRY_TICKS: u32 = 4;
 
 /// A change waits so many ticks for others that come at the same time.
 const GATHER_TICKS: u32 = 2;
@@ -37,6 +45,10 @@ pub(super) struct Change {
     /// Since when enough nodes to found are there.
     founders_since: Option<Nanos>,
     left: bool,
+    /// When the adopted view's openings were last sent: to whom, and whose.
+    opened_at: BTreeMap<(NodeId, NodeId), Nanos>,
+    /// When the adopted view was adopted.
+    adopted_at: Nanos,
     /// A proposal was refused: at the next tick others hear where this node really stands.
     refused: bool,
 }
@@ -50,6 +62,8 @@ impl Change {
             rest_until: now,
             founders_since: None,
             left: false,
+            opened_at: BTreeMap::new(),
+            adopted_at: now,
             refused: false,
         }
     }
@@ -82,11 +96,16 @@ impl Node {
         let Some(view) = self.due_view(now) else {
             return;
         };
-        let rest = PROPOSAL_TICKS + self.rng.random_range(0..PROPOSAL_TICKS);
-        self.views.rest_until = Nanos(now.0 + self.config.ticks_ns(rest));
+        self.rest(now);
         if self.adopt(now, &view) == Adoption::Adopted {
             self.propose_to_all(&view);
         }
+    }
+
+    /// Gives the view under way its time: one that is abandoned burns what was left behind for it.
+    fn rest(&mut self, now: Nanos) {
+        let rest = PROPOSAL_TICKS + self.rng.random_range(0..PROPOSAL_TICKS);
+        self.views.rest_until = Nanos(now.0 + self.config.ticks_ns(rest));
     }
 
     // --- Reports ---
@@ -153,12 +172,12 @@ impl Node {
             self.be_reborn(now);
             return;
         }
-        self.help(from, report);
+        self.help(now, from, report);
         self.see_off(now);
     }
 
     /// Sends a peer the view that it has not adopted, or the openings that it lacks.
-    fn help(&mut self, node: NodeId, report: &Report) {
+    fn help(&mut self, now: Nanos, node: NodeId, report: &Report) {
         let Some(view) = self.ledger.adopted().filter(|view| view.has(node)).cloned() else {
             return;
         };
@@ -169,15 +188,29 @@ impl Node {
             self.send(node, &Message::Propose(view));
         } else if report.adopted == Some(view.id) {
             for member in &report.lacks {
-                self.send_opening(node, *member);
+                if self.is_opening_due(now, node, *member) {
+                    self.send_opening(now, node, *member);
+                }
             }
         }
     }
 
-    fn send_opening(&mut self, to: NodeId, member: NodeId) {
+    /// Whether a member that lacks an opening should be sent it by this node now. With many keys
+    /// openings are long, and everybody who has one hears of everybody who lacks it.
+    fn is_opening_due(&self, now: Nanos, to: NodeId, member: NodeId) -> bool {
+        let own = member == self.id;
+        let relayed_from = (!own).then_some(self.views.adopted_at);
+        let sent_at = self.views.opened_at.get(&(to, member)).copied();
+        let patience_ns = self.config.ticks_ns(OPENING_RETRY_TICKS);
+        let rests = |at: Nanos| now.0.saturating_sub(at.0) < patience_ns;
+        !sent_at.max(relayed_from).is_some_and(rests)
+    }
+
+    fn send_opening(&mut self, now: Nanos, to: NodeId, member: NodeId) {
         let Some(opening) = self.ledger.opening(member) else {
             return;
         };
+        self.views.opened_at.insert((to, member), now);
         let chunks: Vec<_> = opening.chunks().cloned().map(Message::Opening).collect();
         for chunk in chunks {
             self.send(to, &chunk);
@@ -300,8 +333,10 @@ impl Node {
             view.member(node)
                 .is_some_and(|member| !member.after.is_none())
         };
+        // A leaver that keeps nothing in this view has only to hear of it.
+        let closed = |node| view.has(node) && !holds(node);
         let news = |c: &Candidate<'_>| match c.report.leaving {
-            true => c.report.known.contains(&c.node),
+            true => c.report.known.contains(&c.node) && !closed(c.node),
             false => !holds(c.node),
         };
         candidates.iter().any(news) || !evicted.is_empty()
@@ -365,35 +400,80 @@ impl Node {
     fn adopt(&mut self, now: Nanos, view: &View) -> Adoption {
         let evicted = view.evicted.iter().copied();
         let living: Vec<_> = evicted.filter(|node| self.is_living(now, *node)).collect();
+        let former = self.ledger.adopted_id();
         let adoption = self.ledger.adopt(view, |node| living.contains(&node));
         if adoption != Adoption::Adopted {
             return adoption;
         }
-        // Grants of older views are void from here on; what they carried is missing in the openings.
-        for peer in self.peers.values_mut() {
-            peer.outbox.clear();
-            peer.granted_at = None;
+        self.rest(now);
+        let statement = self.freeze(now, view, former);
+        self.ledger.open(Opening::of(view.id, self.id, statement));
+        self.abandon_gatherings(now);
+        let members: Vec<_> = view.nodes().filter(|node| *node != self.id).collect();
+        self.views.opened_at.clear();
+        self.views.adopted_at = now;
+        // Who has not adopted it yet could not take it; it will say so when it has.
+        let has_adopted = |member: &NodeId| {
+            let report = self.peers.get(member).and_then(|peer| peer.report.as_ref());
+            let follows = report.is_some_and(|report| report.adopted == Some(view.id));
+            follows || member.0 == view.id.proposer
+        };
+        let ready: Vec<_> = members.into_iter().filter(has_adopted).collect();
+        for member in ready {
+            self.send_opening(now, member, self.id);
         }
-        self.applied = crate::share::AppliedClock::default();
-        self.table.lower(
-            self.ledger.weight(),
-            self.overdraft_of(self.ledger.weight()),
-        );
+        self.report_to_all(now);
+        self.complete(now);
+        adoption
+    }
+
+    /// Lowers what is held, and says what is held from then on: an opening. Grants that were not
+    /// acknowledged are part of it, and will not be sent again.
+    fn freeze(&mut self, now: Nanos, view: &View, former: Option<ViewId>) -> Statement {
+        let mut pending = self.take_pending();
+        let index = |grant: &Pending| {
+            let limit = self.table.index_of(grant.listed.limit)?;
+            Some((limit, grant.listed.key))
+        };
+        let keep: Vec<_> = pending.iter().filter_map(index).collect();
+        let weight = self.ledger.weight();
+        let overdraft = self.overdraft_of(weight);
+        let fullness = self.table.freeze(weight, overdraft, &keep, now);
         let leaves = view.member(self.id).is_some_and(|own| own.after.is_none());
         let listed = if leaves {
             self.table.close(now)
         } else {
             self.table.cut(now)
         };
-        self.ledger.open(Opening::of(view.id, self.id, &listed));
-        self.abandon_gatherings(now);
-        let members: Vec<_> = view.nodes().filter(|node| *node != self.id).collect();
-        for member in members {
-            self.send_opening(member, self.id);
+        pending.retain(|grant| view.has(grant.to));
+        let applied = std::mem::take(&mut self.applied);
+        let applied = applied.all().filter(|(from, _)| view.has(*from));
+        Statement {
+            base: former,
+            applied: applied.collect(),
+            fullness: fullness.into_iter().collect(),
+            listed,
+            pending,
         }
-        self.report_to_all(now);
-        self.complete(now);
-        adoption
+    }
+
+    /// Takes all that was granted and not acknowledged out of the outboxes.
+    fn take_pending(&mut self) -> Vec<Pending> {
+        let mut taken = Vec::new();
+        for (to, peer) in &mut self.peers {
+            taken.extend(peer.outbox.pending().map(|grant| Pending {
+                to: *to,
+                number: grant.number,
+                listed: Listed {
+                    limit: grant.limit,
+                    key: grant.key,
+                    parcel: grant.parcel(),
+                },
+            }));
+            peer.outbox.clear();
+            peer.granted_at = None;
+        }
+        taken
     }
 
     /// Whether this node hears a member, or heard it until short ago: half the time that makes a

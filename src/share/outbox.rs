@@ -2,7 +2,8 @@
 //!
 //! The sender keeps a grant until the receiver's acknowledged number covers it, and sends it again
 //! meanwhile; the receiver applies number `n` only after `n − 1`. Both sides start anew with each
-//! view: what was outstanding in an older one is void, and the view change accounts for it.
+//! view: what was outstanding in an older one goes into the sender's opening, and the
+//! view change accounts for it.
 
 use std::collections::VecDeque;
 
@@ -139,6 +140,11 @@ impl AppliedClock {
     /// Notes that the next one of `from` was applied.
     pub fn advance(&mut self, from: NodeId) {
         self.0.apply(self.0.inc(from));
+    }
+
+    /// The number of the last grant that was applied, of each sender.
+    pub fn all(&self) -> impl Iterator<Item = (NodeId, u64)> {
+        self.0.iter().map(|dot| (*dot.actor, dot.counter))
     }
 
     /// The number to acknowledge to `from`.

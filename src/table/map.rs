@@ -29,6 +29,8 @@ pub(super) trait Slots {
     fn count(&self) -> usize;
     /// Looks at up to `count` slots, resuming where the last look ended.
     fn survey(&mut self, count: usize, look: &mut dyn FnMut(KeyId, &Slot));
+    /// Looks at every slot.
+    fn each(&self, look: &mut dyn FnMut(KeyId, &Slot));
 }
 
 /// A plain map: slots in insertion order, with a hand that goes round.
@@ -66,6 +68,10 @@ impl Slots for PlainMap {
                 look(*key, slot);
             }
         }
+    }
+
+    fn each(&self, look: &mut dyn FnMut(KeyId, &Slot)) {
+        self.slots.iter().for_each(|(key, slot)| look(*key, slot));
     }
 }
 

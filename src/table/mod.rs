@@ -18,6 +18,7 @@ mod check;
 mod constants;
 mod counters;
 mod entry;
+mod freeze;
 mod map;
 mod receipts;
 mod shard;

@@ -1,4 +1,4 @@
-//! What a view change does to the keys: freeze, cut, install.
+//! What a view change does to the keys: cut, install. The freeze comes before.
 //!
 //! The order is the whole of the safety: the constants are lowered shard by shard, each under the
 //! lock that its checks take, so that when the last is lowered every check begun before has ended;
@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use super::shard::Shard;
 use super::{Entry, LimitIndex, SHARDS, Table, TableConfig};
-use crate::limit::{Account, Pace, Parcel, UnitsTime};
+use crate::limit::{Account, Fullness, Pace, Parcel, UnitsTime};
 use crate::row::Standing;
-use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
+use crate::units::{KeyId, LimitId, Nanos, NodeId, Share};
 
 /// A contended key as its node opens it to a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +32,19 @@ pub struct Settlement {
     pub base: Share,
     /// The right of overdraft of quiet keys, from now on.
     pub overdraft: Share,
-    /// Whether what comes is as good as new: nobody can have used it before.
-    pub fresh: bool,
+    /// For each limit, by index, how full arrives what comes to keys that nobody listed.
+    pub growth: Vec<Fullness>,
     /// What comes to each key that somebody listed.
     pub listed: BTreeMap<KeyId, (LimitIndex, Parcel)>,
     /// The other members.
     pub others: Vec<Standing>,
+}
+
+impl Settlement {
+    fn growth_of(&self, limit: LimitIndex) -> Fullness {
+        let growth = self.growth.get(usize::from(limit.0)).copied();
+        growth.unwrap_or(Fullness::FULL)
+    }
 }
 
 impl Table {
@@ -53,16 +60,6 @@ impl Table {
         for shard in &self.shards {
             for constants in &mut shard.lock().constants {
                 constants.base = Share::WHOLE;
-            }
-        }
-    }
-
-    /// Lowers what this node holds of quiet keys; when this returns no check uses more.
-    pub fn lower(&self, base: Share, overdraft: Share) {
-        for shard in &self.shards {
-            for constants in &mut shard.lock().constants {
-                constants.base = constants.base.min(base);
-                constants.overdraft = constants.overdraft.min(overdraft);
             }
         }
     }
@@ -173,7 +170,7 @@ impl Shard {
     }
 
     /// Keys that became contended here since the freeze and that nobody listed: they grow as quiet
-    /// keys do, and what comes has been used.
+    /// keys do.
     fn install_unlisted(&mut self, config: &TableConfig, settlement: &Settlement, now: Nanos) {
         for key in self.contended.clone() {
             if settlement.listed.contains_key(&key) {
@@ -184,47 +181,44 @@ impl Shard {
             };
             let pace = &config.policies[usize::from(entry.limit.0)].pace;
             let share = settlement.base.saturating_sub(constants.base);
-            let overdraft = settlement.overdraft.saturating_sub(constants.overdraft);
-            let used = Parcel::used(share, overdraft, pace);
-            let level = if settlement.fresh {
-                Amount::ZERO
-            } else {
-                used.level
+            let parcel = Parcel {
+                share,
+                overdraft: settlement.overdraft.saturating_sub(constants.overdraft),
+                level: settlement.growth_of(entry.limit).level(share, pace),
             };
-            let parcel = Parcel { level, ..used };
             settle_in(entry, parcel, settlement, pace, now);
         }
     }
 
-    /// Raises the constants. Growth that nobody vouches for arrives used, as one floor for all
-    /// quiet keys of a limit: it needs no scan, and reading it twice changes nothing.
+    /// Raises the constants. What comes is as full as the settlement says, as one floor for all
+    /// quiet keys of a limit: reading it twice changes nothing.
     fn raise(&mut self, config: &TableConfig, settlement: &Settlement, now: Nanos) {
-        for (constants, policy) in self.constants.iter_mut().zip(&config.policies) {
-            let grows =
-                settlement.base > constants.base || settlement.overdraft > constants.overdraft;
-            if grows && !settlement.fresh {
-                let time = policy.pace.at(now);
-                let burst = u128::from(policy.pace.burst_quanta());
-                let ahead = |point: UnitsTime| u128::from(point.0.saturating_sub(time.0));
-                // No quiet bucket is fuller than the threshold, or than a floor still ahead.
-                let known = (burst / 2)
-                    .max(ahead(constants.floor))
-                    .max(ahead(constants.given_up));
-                let parts = |share: Share| u128::from(share.parts());
-                let old = parts(constants.base) * known;
-                let grown = parts(settlement.base.saturating_sub(constants.base))
-                    + parts(settlement.overdraft.saturating_sub(constants.overdraft));
-                let full = (old + grown * burst).div_ceil(parts(settlement.base).max(1));
-                let floor = UnitsTime(
-                    time.0
-                        .saturating_add(u64::try_from(full).unwrap_or(u64::MAX >> 1)),
-                );
-                constants.floor = constants.floor.max(floor);
+        let known = self.quiet_fullness(config, now);
+        let limits = (0..).map(LimitIndex).zip(&config.policies).zip(known);
+        for ((limit, policy), known) in limits {
+            let constants = &mut self.constants[usize::from(limit.0)];
+            let grown = settlement.base.saturating_sub(constants.base);
+            if !grown.is_none() {
+                let growth = settlement.growth_of(limit);
+                let full = floor(known, constants.base, growth, grown);
+                let time = policy
+                    .pace
+                    .at(now)
+                    .0
+                    .saturating_add(full.quanta(&policy.pace));
+                constants.floor = constants.floor.max(UnitsTime(time));
             }
             constants.base = settlement.base;
             constants.overdraft = settlement.overdraft;
         }
     }
+}
+
+/// How full every quiet key reads at least once a part that is as full as `growth` has joined: full
+/// enough for the fullest, which is `known`. A key that is fuller than what comes needs no floor,
+/// as it keeps its own fullness for the part that came.
+fn floor(known: Fullness, old: Share, growth: Fullness, grown: Share) -> Fullness {
+    known.min(growth).mixed(old, growth, grown)
 }
 
 /// What a view brings to one entry; rows of nodes that are not members are dropped.

@@ -5,6 +5,7 @@
 
 mod amount;
 mod id;
+pub(crate) mod pack;
 mod share;
 mod time;
 

@@ -281,7 +281,7 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Member;
+    use super::super::{Member, Statement};
     use super::*;
 
     fn view(number: u64, members: &[(u64, Share, Share)]) -> View {
@@ -310,9 +310,10 @@ mod tests {
         let first = view(1, &[(1, Share::NONE, half()), (2, Share::NONE, half())]);
         assert_eq!(ledger.adopt(&first, |_| false), Adoption::Adopted);
         for node in [1, 2] {
-            ledger
-                .openings
-                .insert(NodeId(node), Opening::of(first.id, NodeId(node), &[]));
+            ledger.openings.insert(
+                NodeId(node),
+                Opening::of(first.id, NodeId(node), Statement::default()),
+            );
         }
         assert!(ledger.ready().is_some());
         ledger.finish();

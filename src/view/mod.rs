@@ -8,10 +8,12 @@
 //! 2. a member **adopts** it only if the view records its weight as it is, counts (or evicts)
 //!    everybody with whom it shares an older view, and is newer than what it adopted before. It
 //!    lowers what it holds of quiet keys to the lesser of before and after, and only then sends its
-//!    **opening**, immutable: every contended key with its share. That ratchets: a view which is
+//!    **opening**, immutable: every contended key with its share, and how full any other key was
+//!    at most. That ratchets: a view which is
 //!    given up for a newer one gives nothing back;
 //! 3. with every member's opening a member **completes** the view: it takes its part of what the
-//!    openings show to be missing. What comes so arrives used, unless a leaver vouches for it.
+//!    openings show to be missing. What comes so arrives used, but for what others vouch to have
+//!    left behind unused.
 //!
 //! *Why shares sum to at most one.* An opening states what its sender holds from then on, and the
 //! sender lowered itself before it spoke; so the sum of openings is what all members hold together,
@@ -23,14 +25,16 @@
 //! A silent member holds a view change up until it answers or is evicted. Eviction is the one
 //! trade of the bound for availability: if the evicted lives on, its view and ours are two groups.
 
+mod item;
 mod ledger;
 mod opening;
 mod proposal;
 mod report;
 mod settle;
 
+pub use item::Pending;
 pub use ledger::{Adoption, Ledger};
-pub use opening::{Opening, OpeningChunk};
+pub use opening::{Opening, OpeningChunk, Statement};
 pub use proposal::{Candidate, propose};
 pub use report::{Group, Report};
 pub use settle::settle;

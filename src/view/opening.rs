@@ -7,56 +7,63 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
 use super::ViewId;
-use crate::limit::Parcel;
+use super::item::{self, Item, Pending};
+use crate::limit::Fullness;
 use crate::table::Listed;
-use crate::units::{Amount, KeyId, LimitId, NodeId, Share};
+use crate::units::{LimitId, NodeId};
 
-/// One contended key in an opening.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenedKey {
-    limit: LimitId,
-    key: KeyId,
-    share: Share,
-    overdraft: Share,
-    level: Amount,
+/// All that an opening says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statement {
+    /// The view that the member counted with until now: its grants and its applied clock are of it.
+    pub base: Option<ViewId>,
+    /// How many grants of each sender it has applied in that view.
+    pub applied: BTreeMap<NodeId, u64>,
+    /// Per limit, an upper bound on how full any key was here that is not listed, as its share was
+    /// lowered. A limit that is not named is vouched for by nobody.
+    pub fullness: BTreeMap<LimitId, Fullness>,
+    /// The keys that it lists.
+    pub listed: Vec<Listed>,
+    /// Its grants in that view that were not acknowledged.
+    pub pending: Vec<Pending>,
 }
 
-impl From<Listed> for OpenedKey {
-    fn from(Listed { limit, key, parcel }: Listed) -> Self {
-        let Parcel {
-            share,
-            overdraft,
-            level,
-        } = parcel;
-        Self {
-            limit,
-            key,
-            share,
-            overdraft,
-            level,
-        }
+impl Statement {
+    fn items(&self) -> Vec<Item> {
+        let base = self.base.iter().map(|view| Item::Base(*view));
+        let applied = self
+            .applied
+            .iter()
+            .map(|(from, n)| Item::Applied(*from, *n));
+        let fullness = self
+            .fullness
+            .iter()
+            .map(|(limit, full)| Item::Fullness(*limit, *full));
+        let listed = self.listed.iter().map(|listed| Item::Key(*listed));
+        let pending = self.pending.iter().map(|pending| Item::Grant(*pending));
+        base.chain(applied)
+            .chain(fullness)
+            .chain(listed)
+            .chain(pending)
+            .collect()
     }
-}
 
-impl From<OpenedKey> for Listed {
-    fn from(
-        OpenedKey {
-            limit,
-            key,
-            share,
-            overdraft,
-            level,
-        }: OpenedKey,
-    ) -> Self {
-        Self {
-            limit,
-            key,
-            parcel: Parcel {
-                share,
-                overdraft,
-                level,
-            },
+    fn from_items<'a>(items: impl Iterator<Item = &'a Item>) -> Self {
+        let mut statement = Self::default();
+        for item in items {
+            match *item {
+                Item::Base(view) => statement.base = Some(view),
+                Item::Applied(from, number) => {
+                    statement.applied.insert(from, number);
+                }
+                Item::Fullness(limit, fullness) => {
+                    statement.fullness.insert(limit, fullness);
+                }
+                Item::Key(listed) => statement.listed.push(listed),
+                Item::Grant(pending) => statement.pending.push(pending),
+            }
         }
+        statement
     }
 }
 
@@ -73,12 +80,13 @@ pub struct OpeningChunk {
     pub count: u32,
     /// A hash of the whole opening.
     pub hash: u64,
-    /// The keys of this part.
-    pub keys: Vec<OpenedKey>,
+    /// What this part says.
+    #[serde(with = "item")]
+    pub(crate) items: Vec<Item>,
 }
 
-/// Keys in one chunk: about 45 KiB on the wire.
-const CHUNK_KEYS: usize = 512;
+/// Items in one chunk: about 25 KiB on the wire.
+pub(super) const CHUNK_ITEMS: usize = 512;
 
 /// Most chunks of an opening: two million contended keys.
 pub(crate) const CHUNKS_MAX: u32 = 4096;
@@ -87,36 +95,32 @@ pub(crate) const CHUNKS_MAX: u32 = 4096;
 #[derive(Debug, Default)]
 pub struct Opening {
     chunks: BTreeMap<u32, OpeningChunk>,
-    whole: bool,
+    whole: Option<Statement>,
 }
 
 impl Opening {
     /// This node's own.
     #[must_use]
-    pub fn of(view: ViewId, member: NodeId, listed: &[Listed]) -> Self {
-        let keys: Vec<OpenedKey> = listed.iter().copied().map(OpenedKey::from).collect();
-        let hash = hash(keys.iter());
-        let mut parts: Vec<_> = keys.chunks(CHUNK_KEYS).map(<[OpenedKey]>::to_vec).collect();
+    pub fn of(view: ViewId, member: NodeId, statement: Statement) -> Self {
+        let items = statement.items();
+        let mut parts: Vec<_> = items.chunks(CHUNK_ITEMS).map(<[Item]>::to_vec).collect();
         if parts.is_empty() {
             parts.push(Vec::new());
         }
+        let hash = hash(parts.iter());
         let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-        let chunks = parts.into_iter().zip(0..).map(|(keys, index)| {
-            (
-                index,
-                OpeningChunk {
-                    view,
-                    member,
-                    index,
-                    count,
-                    hash,
-                    keys,
-                },
-            )
-        });
+        let chunk = |(items, index)| OpeningChunk {
+            view,
+            member,
+            index,
+            count,
+            hash,
+            items,
+        };
+        let chunks = parts.into_iter().zip(0..).map(chunk);
         Self {
-            chunks: chunks.collect(),
-            whole: true,
+            chunks: chunks.map(|chunk| (chunk.index, chunk)).collect(),
+            whole: Some(statement),
         }
     }
 
@@ -124,7 +128,7 @@ impl Opening {
     /// whole whose hash is wrong is dropped to be sent again.
     pub fn add(&mut self, chunk: OpeningChunk) -> bool {
         let fits = chunk.count <= CHUNKS_MAX && chunk.index < chunk.count;
-        if self.whole || !fits || chunk.keys.len() > CHUNK_KEYS {
+        if self.is_whole() || !fits || chunk.items.len() > CHUNK_ITEMS {
             return false;
         }
         let like = |first: &OpeningChunk| first.count == chunk.count && first.hash == chunk.hash;
@@ -137,41 +141,38 @@ impl Opening {
         if self.chunks.len() < count {
             return false;
         }
-        self.whole = hash(self.chunks.values().flat_map(|chunk| &chunk.keys)) == sum;
-        if !self.whole {
+        let items = || self.chunks.values().map(|chunk| &chunk.items);
+        if hash(items()) == sum {
+            self.whole = Some(Statement::from_items(items().flatten()));
+        } else {
             self.chunks.clear();
         }
-        self.whole
+        self.is_whole()
     }
 
     /// Whether all of it is here.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
-        self.whole
+        self.whole.is_some()
+    }
+
+    /// What it says, if all of it is here.
+    #[must_use]
+    pub const fn statement(&self) -> Option<&Statement> {
+        self.whole.as_ref()
     }
 
     /// Its chunks, to send or relay.
     pub fn chunks(&self) -> impl Iterator<Item = &OpeningChunk> {
         self.chunks.values()
     }
-
-    /// The keys it lists.
-    pub fn keys(&self) -> impl Iterator<Item = Listed> {
-        self.chunks
-            .values()
-            .flat_map(|chunk| chunk.keys.iter().copied().map(Listed::from))
-    }
 }
 
-/// A hash of what an opening lists, to tell a mixed-up whole from a right one; not a secret.
-fn hash<'a>(keys: impl Iterator<Item = &'a OpenedKey>) -> u64 {
+/// A hash of what an opening says, to tell a mixed-up whole from a right one; not a secret.
+fn hash<'a>(parts: impl Iterator<Item = &'a Vec<Item>>) -> u64 {
     let mut hasher = SipHasher13::new();
-    for key in keys {
-        hasher.write_u64(key.limit.0);
-        hasher.write_u128(key.key.0);
-        hasher.write_u64(key.share.parts());
-        hasher.write_u64(key.overdraft.parts());
-        hasher.write_u128(key.level.grains());
+    for items in parts {
+        hasher.write(&item::pack(items));
     }
     hasher.finish()
 }
@@ -179,46 +180,50 @@ fn hash<'a>(keys: impl Iterator<Item = &'a OpenedKey>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::Parcel;
+    use crate::units::{KeyId, Share};
 
-    fn listed(count: u64) -> Vec<Listed> {
+    fn statement(count: u64) -> Statement {
         let parcel = |index| Parcel {
             share: Share::from_parts(index),
             ..Parcel::default()
         };
-        (0..count)
-            .map(|index| Listed {
-                limit: LimitId(1),
-                key: KeyId(index.into()),
-                parcel: parcel(index),
-            })
-            .collect()
+        let listed = (0..count).map(|index| Listed {
+            limit: LimitId(1),
+            key: KeyId(index.into()),
+            parcel: parcel(index),
+        });
+        Statement {
+            base: Some(ViewId::default()),
+            applied: [(NodeId(4), 7)].into(),
+            fullness: [(LimitId(1), Fullness::FULL)].into(),
+            listed: listed.collect(),
+            pending: Vec::new(),
+        }
     }
+
+    const VIEW: ViewId = ViewId {
+        number: 3,
+        proposer: 1,
+    };
 
     #[test]
     fn an_opening_survives_its_chunks_in_any_order() {
-        let view = ViewId {
-            number: 3,
-            proposer: 1,
-        };
-        let sent = Opening::of(view, NodeId(7), &listed(1300));
+        let sent = Opening::of(VIEW, NodeId(7), statement(1300));
         let mut chunks: Vec<_> = sent.chunks().cloned().collect();
         assert_eq!(chunks.len(), 3);
         chunks.reverse();
         let mut heard = Opening::default();
         assert!(!heard.add(chunks[0].clone()) && !heard.add(chunks[0].clone()));
         assert!(!heard.add(chunks[1].clone()) && heard.add(chunks[2].clone()));
-        assert_eq!(heard.keys().collect::<Vec<_>>(), listed(1300));
+        assert_eq!(heard.statement(), Some(&statement(1300)));
     }
 
     #[test]
     fn a_forged_chunk_does_not_make_a_whole() {
-        let view = ViewId {
-            number: 3,
-            proposer: 1,
-        };
-        let sent = Opening::of(view, NodeId(7), &listed(2));
+        let sent = Opening::of(VIEW, NodeId(7), statement(2));
         let mut chunk = sent.chunks().next().expect("one").clone();
-        chunk.keys.pop();
+        chunk.items.pop();
         let mut heard = Opening::default();
         assert!(!heard.add(chunk) && !heard.is_whole());
         assert!(heard.add(sent.chunks().next().expect("one").clone()));
@@ -226,7 +231,7 @@ mod tests {
 
     #[test]
     fn an_empty_opening_is_one_chunk() {
-        let sent = Opening::of(ViewId::default(), NodeId(7), &[]);
+        let sent = Opening::of(ViewId::default(), NodeId(7), Statement::default());
         assert_eq!(sent.chunks().count(), 1);
         assert!(Opening::default().add(sent.chunks().next().expect("one").clone()));
     }

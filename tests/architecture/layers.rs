@@ -8,7 +8,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("row", &["units", "limit", "share"]),
     ("table", &["units", "limit", "share", "row"]),
     ("membership", &["units"]),
-    ("view", &["units", "limit", "row", "table"]),
+    ("view", &["units", "limit", "share", "row", "table"]),
     ("wire", &["units", "limit", "share", "row", "view"]),
     ("gossip", &["units", "row"]),
     (

@@ -44,7 +44,7 @@ impl Cluster {
         let holders: Vec<&Host> = self
             .hosts
             .iter()
-            .filter(|host| host.is_alive && !host.node.ledger().weight().is_none())
+            .filter(|host| host.is_alive && self.holds_any(host))
             .collect();
         let known: Vec<Vec<NodeId>> = holders.iter().map(|h| h.node.ledger().known()).collect();
         let alike = |a: usize, b: usize| {
@@ -68,6 +68,12 @@ impl Cluster {
             }
         }
         count.max(1)
+    }
+
+    /// Whether a node holds anything: of quiet keys, or by a grant of a key that is watched.
+    fn holds_any(&self, host: &Host) -> bool {
+        let granted = |key: &KeyId| !self.share_of(host, *key).is_none();
+        !host.node.ledger().weight().is_none() || self.watched.iter().any(granted)
     }
 
     /// Everybody whose share counts: who lives, and the dead whom nobody has given up.

@@ -113,7 +113,8 @@ impl Cluster {
 
     /// An operator's word on every life that has ended.
     pub fn forget_the_dead(&mut self) {
-        let hosts = self.hosts.iter().filter(|host| !host.is_alive);
+        let ended = |host: &&Host| !host.is_alive || host.has_left;
+        let hosts = self.hosts.iter().filter(ended);
         let dead: Vec<_> = self.dead.iter().chain(hosts).map(|host| host.id).collect();
         dead.into_iter().for_each(|id| self.forget(id));
     }
@@ -194,12 +195,13 @@ impl Cluster {
             let reached = host.node.peers().filter(|(_, _, _, reachable)| *reachable);
             let reached: Vec<_> = reached.map(|(id, ..)| id).collect();
             format!(
-                "\n  {place} {}{}{}{}: view {:?} complete {} weight {} known [{}] lacks [{}] \
+                "\n  {place} {}{}{}{}{}: view {:?} complete {} weight {} known [{}] lacks [{}] \
                  connected [{}] reachable [{}] evicted [{}]",
                 short(&host.id),
                 if host.is_alive { "" } else { " DEAD" },
                 if host.is_paused { " PAUSED" } else { "" },
                 if host.has_left { " LEFT" } else { "" },
+                if ledger.is_leaving() { " LEAVING" } else { "" },
                 view.map(|view| (view.id.number, short(&NodeId(view.id.proposer)))),
                 ledger.complete().is_some(),
                 ledger.weight(),

@@ -276,6 +276,7 @@ impl Cluster {
             Output::Send { to, bytes } => {
                 self.frames += 1;
                 self.packets += u64::from(bytes.first() == Some(&MEMBERSHIP));
+                self.hosts[place].bytes_sent += bytes.len() as u64;
                 let from = self.id(place);
                 for delay_ns in self.quality.fate(&mut self.dice) {
                     let bytes = bytes.clone();

@@ -24,6 +24,7 @@ pub struct Settings {
     pub overshoot_milli: u64,
     pub evict_after: EvictAfter,
     pub fallback: Fallback,
+    pub keys_max: usize,
 }
 
 impl Settings {
@@ -34,6 +35,7 @@ impl Settings {
             overshoot_milli: 0,
             evict_after: EvictAfter::Never,
             fallback: Fallback::OwnShare,
+            keys_max: 4096,
         }
     }
 
@@ -70,6 +72,8 @@ pub struct Host {
     pub is_alive: bool,
     pub is_paused: bool,
     pub has_left: bool,
+    /// What its node has sent, in bytes of frames.
+    pub bytes_sent: u64,
     /// Frames and losses of connections that wait for a paused process.
     pub waiting: Vec<Waiting>,
     /// When it is to be woken next, in virtual time.
@@ -91,7 +95,7 @@ impl Host {
         };
         let table = TableConfig {
             policies: vec![policy],
-            keys_max: 4096,
+            keys_max: settings.keys_max,
             tick_ns: TICK_NS,
             clustered: true,
         };
@@ -107,6 +111,7 @@ impl Host {
             is_alive: true,
             is_paused: false,
             has_left: false,
+            bytes_sent: 0,
             waiting: Vec::new(),
             wake_at_ns: u64::MAX,
         }

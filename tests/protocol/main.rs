@@ -20,6 +20,7 @@ mod debts;
 
 mod demand;
 mod forgetting;
+mod handover;
 mod hostile;
 mod relays;
 mod smoke;
