@@ -9,8 +9,7 @@
 //!    everybody with whom it shares an older view, and is newer than what it adopted before. It
 //!    lowers what it holds of quiet keys to the lesser of before and after, and only then sends its
 //!    **opening**, immutable: every contended key with its share, and how full any other key was
-//!    at most. That ratchets: a view which is
-//!    given up for a newer one gives nothing back;
+//!    at most. That ratchets: a view which is given up for a newer one gives nothing back;
 //! 3. with every member's opening a member **completes** the view: it takes its part of what the
 //!    openings show to be missing. What comes so arrives used, but for what others vouch to have
 //!    left behind unused.
