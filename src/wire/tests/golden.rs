@@ -6,11 +6,12 @@
 
 use std::fmt::Write;
 
-use crate::limit::Parcel;
+use crate::limit::{Fullness, Parcel};
 use crate::row::Row;
 use crate::share::{Demand, Outbox};
+use crate::table::Listed;
 use crate::units::{Amount, KeyId, LimitId, NodeId, Share};
-use crate::view::{Member, OpeningChunk, Report, View, ViewId};
+use crate::view::{Member, Opening, OpeningChunk, Pending, Report, Statement, View, ViewId};
 use crate::wire::{
     Answer, Clock, Clocks, Gather, Gathered, Gossip, Message, Question, Refund, Relayed,
 };
@@ -97,22 +98,38 @@ fn views() -> [Message; 3] {
         evicted: vec![NodeId(9)],
         root: VIEW,
     };
-    // A key of an opening is an array of these five.
-    let key = (LIMIT, KEY, half(), Share::NONE, Amount::from_units(7));
-    let key = rmp_serde::to_vec(&key).expect("encodes");
-    let chunk = OpeningChunk {
-        view: VIEW,
-        member: NodeId(11),
-        index: 0,
-        count: 1,
-        hash: 99,
-        keys: vec![rmp_serde::from_slice(&key).expect("an opened key")],
-    };
     [
         Message::Report(report),
         Message::Propose(view),
-        Message::Opening(chunk),
+        Message::Opening(opening()),
     ]
+}
+
+/// One of each thing that an opening says.
+fn opening() -> OpeningChunk {
+    let listed = Listed {
+        limit: LIMIT,
+        key: KEY,
+        parcel: Parcel {
+            share: half(),
+            overdraft: Share::NONE,
+            level: Amount::from_units(7),
+        },
+    };
+    let pending = Pending {
+        to: NodeId(10),
+        number: 4,
+        listed,
+    };
+    let statement = Statement {
+        base: Some(VIEW),
+        applied: [(NodeId(10), 3)].into(),
+        fullness: [(LIMIT, Fullness::FULL)].into(),
+        listed: vec![listed],
+        pending: vec![pending],
+    };
+    let opening = Opening::of(VIEW, NodeId(11), statement);
+    opening.chunks().next().expect("one").clone()
 }
 
 fn questions() -> [Message; 5] {
