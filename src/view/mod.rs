@@ -31,6 +31,7 @@ mod proposal;
 mod report;
 mod settle;
 
+pub use crate::table::Listed;
 pub use item::Pending;
 pub use ledger::{Adoption, Ledger};
 pub use opening::{Opening, OpeningChunk, Statement};

@@ -9,9 +9,10 @@ use std::fmt::Write;
 use crate::limit::{Fullness, Parcel};
 use crate::row::Row;
 use crate::share::{Demand, Outbox};
-use crate::table::Listed;
 use crate::units::{Amount, KeyId, LimitId, NodeId, Share};
-use crate::view::{Member, Opening, OpeningChunk, Pending, Report, Statement, View, ViewId};
+use crate::view::{
+    Listed, Member, Opening, OpeningChunk, Pending, Report, Statement, View, ViewId,
+};
 use crate::wire::{
     Answer, Clock, Clocks, Gather, Gathered, Gossip, Message, Question, Refund, Relayed,
 };
