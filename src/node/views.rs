@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::table::Listed;
 use crate::units::{Nanos, NodeId, Share};
 use crate::view::{
-    self, Adoption, Candidate, Group, Opening, OpeningChunk, Pending, Report, Statement, View,
-    ViewId, propose,
+    self, Adoption, Candidate, Group, Listed, Opening, OpeningChunk, Pending, Report, Statement,
+    View, ViewId, propose,
 };
 use crate::wire::Message;
 use rand::RngExt;
