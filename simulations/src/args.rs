@@ -24,6 +24,12 @@ enum Command {
     Table(commands::table::Options),
     /// Runs one scenario.
     Run(commands::run::Options),
+    /// Many drawn worlds, all oracles on.
+    Swarm(commands::swarm::Options),
+    /// One seed of a swarm, in full.
+    Replay(commands::replay::Options),
+    /// Makes a failing scenario small.
+    Shrink(commands::shrink::Options),
 }
 
 impl Args {
@@ -35,6 +41,9 @@ impl Args {
         match self.command {
             Command::Table(options) => options.execute(),
             Command::Run(options) => options.execute(),
+            Command::Swarm(options) => options.execute(),
+            Command::Replay(options) => options.execute(),
+            Command::Shrink(options) => options.execute(),
         }
     }
 }

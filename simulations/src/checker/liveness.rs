@@ -51,7 +51,8 @@ fn judged(scenario: &Scenario, run: &Run) -> Result<Option<Finding>, Box<Finding
         if answer.replace(outcome).is_some() {
             return Err(told("answered twice", arrival, 0));
         }
-        if outcome.charged_ns < arrival.at_ns || outcome.answered_ns < outcome.charged_ns {
+        let early = outcome.admitted && outcome.charged_ns < arrival.at_ns;
+        if early || outcome.answered_ns < outcome.charged_ns {
             return Err(told(
                 "charged before it came, or after its answer",
                 arrival,
@@ -151,6 +152,11 @@ mod tests {
         assert_eq!(judged(&|run| run.outcomes.push(run.outcomes[3])), 2);
         assert_eq!(judged(&|run| run.outcomes[9].answered_ns += ns(1_000)), 2);
         assert_eq!(judged(&|run| run.outcomes[9].charged_ns -= 1), 2);
+        let refused = |run: &mut Run| {
+            run.outcomes[9].admitted = false;
+            run.outcomes[9].charged_ns -= 1;
+        };
+        assert_eq!(judged(&refused), 0, "a refusal may rest on one before");
         assert_eq!(judged(&|run| run.outcomes[9].arrival = u32::MAX), 2);
         let forgotten = Unanswered {
             arrival: 5,

@@ -11,9 +11,22 @@ const DETECTED_MS: u64 = 3_000;
 /// Above a fifth lost, deaths may be imagined.
 const LOSS_MILLI_MAX: u32 = 200;
 /// So long after something was wrong, what it started may still be believed.
-const AFTERMATH_MS: u64 = 5_000;
-/// In a lossy or slow network, and in a large cluster, rumours take longer.
-const LOSS_MILLI_SWIFT: u32 = 50;
+const AFTERMATH_MS: u64 = 15_000;
+/// In a lossy or slow network, and in a large cluster, probes and rumours take longer.
+const SLACK_MS: u64 = 27_000;
+const LOSS_MILLI_SWIFT: u32 = 10;
+const DELAY_US_SWIFT: u64 = 20_000;
+const NODES_SWIFT: usize = 20;
+
+/// How soon a death is known everywhere.
+fn detected_ms(scenario: &Scenario) -> u64 {
+    let network = &scenario.network;
+    let swift = network.loss_milli <= LOSS_MILLI_SWIFT
+        && network.delay_us_max <= DELAY_US_SWIFT
+        && network.tail_milli == 0
+        && scenario.cluster.nodes <= NODES_SWIFT;
+    DETECTED_MS + if swift { 0 } else { SLACK_MS }
+}
 
 /// False deaths and missed ones.
 pub struct Members;
@@ -83,7 +96,7 @@ fn missed(
     {
         return Ok(None);
     }
-    let within_ns = ns(DETECTED_MS);
+    let within_ns = ns(detected_ms(scenario));
     let mut slowest: Option<Finding> = None;
     for (of, died_ns) in weather.deaths(within_ns) {
         let (from_ns, until_ns) = (
@@ -96,7 +109,7 @@ fn missed(
         }
         for by in (0..weather.places()).filter(|by| weather.runs(*by, from_ns, until_ns)) {
             let heard_ns = heard(run, by, of, died_ns);
-            let finding = detection(run, by, of, died_ns, heard_ns);
+            let finding = detection(run, (by, of), (died_ns, heard_ns), within_ns);
             if heard_ns.is_none_or(|heard_ns| heard_ns > until_ns) {
                 return Err(Box::new(finding));
             }
@@ -134,9 +147,14 @@ fn heard(run: &Run, by: u32, of: u32, from_ns: u64) -> Option<u64> {
     note.map(|note| note.at_ns)
 }
 
-fn detection(run: &Run, by: u32, of: u32, died_ns: u64, heard_ns: Option<u64>) -> Finding {
+fn detection(
+    run: &Run,
+    (by, of): (u32, u32),
+    (died_ns, heard_ns): (u64, Option<u64>),
+    within_ns: u64,
+) -> Finding {
     let took_ms = heard_ns.map_or(f64::INFINITY, |heard| (heard - died_ns) as f64 / 1e6);
-    let bound = DETECTED_MS as f64;
+    let bound = within_ns as f64 / 1e6;
     let text = format!("place {of} died; place {by} knew after {took_ms:.0} ms");
     let end_ns = heard_ns.unwrap_or(run.ended_ns);
     Finding {

@@ -1,4 +1,7 @@
 //! What `simulate` can do, a file for each command: its options, and `execute`.
 
+pub mod replay;
 pub mod run;
+pub mod shrink;
+pub mod swarm;
 pub mod table;

@@ -84,10 +84,10 @@ fn nodes(dice: &mut Dice) -> usize {
 
 /// Mostly as short as convergence needs; now and then so long that buckets drain.
 fn heal_ms(dice: &mut Dice) -> u64 {
-    if dice.is_milli(700) {
-        1_000 * dice.within(6, 15)
+    if dice.is_milli(880) {
+        1_000 * dice.within(6, 12)
     } else {
-        1_000 * dice.within(40, 90)
+        1_000 * dice.within(40, 80)
     }
 }
 
