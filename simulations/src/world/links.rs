@@ -170,6 +170,9 @@ impl World<'_> {
         if !is_current || !caller.runs() || !self.lacks(call.caller, call.endpoint) {
             return;
         }
+        if self.is_calling(call.caller, call.endpoint) {
+            return;
+        }
         let called = self
             .at_endpoint(call.endpoint)
             .filter(|called| *called != call.caller && self.processes[*called].runs());
@@ -178,6 +181,16 @@ impl World<'_> {
             (Some(called), Some(takes_ns)) => self.connect(call.caller, called, takes_ns),
             _ => self.call_again(call, called.is_none()),
         }
+    }
+
+    /// Whether an earlier call is about to stand.
+    fn is_calling(&self, process: usize, endpoint: usize) -> bool {
+        let sides = self.processes[process].sides.iter().enumerate();
+        let mut coming = sides.filter(|(_, side)| {
+            let adopts = side.adopts;
+            adopts.is_some_and(|(_, at_ns)| at_ns >= self.now_ns)
+        });
+        coming.any(|(peer, _)| self.processes[peer].endpoint == endpoint)
     }
 
     /// Simulates the flights of a call, each sent again until it arrives.
@@ -263,6 +276,8 @@ impl World<'_> {
         let sound = lives == adoption.lives && self.processes[at].runs() && answered;
         let endpoint = self.processes[peer].endpoint;
         if !sound {
+            let side = self.processes[at].side(peer);
+            side.adopts = side.adopts.filter(|(coming, _)| *coming != epoch);
             if adoption.by_caller && self.processes[at].runs() {
                 self.call_soon(at, endpoint);
             }
