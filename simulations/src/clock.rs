@@ -99,6 +99,26 @@ impl Clock {
         found.next().unwrap_or(u64::MAX)
     }
 
+    /// The first true time not before `from_ns` at which a node could be told `local_ns`; the time
+    /// before it if the clock had gone past that by then.
+    #[must_use]
+    pub fn true_ns_from(&self, local_ns: u64, from_ns: u64) -> u64 {
+        let first_ns = self.true_ns(local_ns);
+        if first_ns < from_ns && self.guarded(from_ns) <= local_ns {
+            return from_ns;
+        }
+        first_ns
+    }
+
+    /// The latest time that the clock has read by a true time.
+    fn guarded(&self, true_ns: u64) -> u64 {
+        let ends = self.stretches.iter().skip(1).map(|next| next.from_ns);
+        let stretches = self.stretches.iter().zip(ends.chain([u64::MAX]));
+        let begun = stretches.filter(|(stretch, _)| stretch.from_ns <= true_ns);
+        let read = begun.map(|(stretch, ends_ns)| stretch.at(ends_ns.min(true_ns)));
+        read.max().unwrap_or(0)
+    }
+
     /// How long a timer set for so much of this clock's time takes.
     #[must_use]
     pub fn true_span_ns(&self, local_ns: u64) -> u64 {
@@ -198,6 +218,14 @@ mod tests {
         clock.freeze(8 * SECOND_NS, 3 * SECOND_NS);
         assert_eq!(clock.now(10 * SECOND_NS), 6 * SECOND_NS);
         assert_eq!(clock.now(12 * SECOND_NS), 7 * SECOND_NS);
+        assert_eq!(
+            clock.true_ns_from(6 * SECOND_NS, 9 * SECOND_NS),
+            9 * SECOND_NS
+        );
+        assert_eq!(
+            clock.true_ns_from(6 * SECOND_NS, 12 * SECOND_NS),
+            8 * SECOND_NS
+        );
         assert_eq!((clock.error_ppm(), clock.held_back()), (0, 1));
     }
 

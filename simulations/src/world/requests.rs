@@ -114,7 +114,10 @@ impl World<'_> {
         let now_ns = self.since_zero_ns();
         let basis = decision.basis();
         let charged_ns = match basis {
-            distributary::Basis::Holder(holder) => self.charged_by(holder, decision),
+            // A refusal may be one that is remembered: it is dated by the clock of this node then.
+            distributary::Basis::Holder(holder) if decision.is_allowed() => {
+                self.charged_by(holder, decision, number)
+            }
             _ => now_ns,
         };
         self.mark(process, decision);
@@ -134,14 +137,15 @@ impl World<'_> {
         });
     }
 
-    /// When a holder has charged, by true time: it says so by its own clock.
-    fn charged_by(&self, holder: NodeId, decision: &Decision) -> u64 {
-        let of = self
-            .by_id
-            .get(&holder)
-            .map(|holder| &self.processes[*holder]);
-        let true_ns = of.map_or(self.now_ns, |of| of.clock.true_ns(decision.decided_at_ns()));
-        true_ns.saturating_sub(self.zero_ns)
+    /// When a holder has charged, by true time: it says so by its own clock. Where that stood
+    /// still, it was not before the request came.
+    fn charged_by(&self, holder: NodeId, decision: &Decision, number: u32) -> u64 {
+        let came_ns = self.zero_ns + self.arrivals[number as usize].at_ns;
+        let of = self.by_id.get(&holder).map(|of| &self.processes[*of].clock);
+        let at_ns = of.map_or(self.now_ns, |clock| {
+            clock.true_ns_from(decision.decided_at_ns(), came_ns)
+        });
+        at_ns.saturating_sub(self.zero_ns)
     }
 
     fn mark(&mut self, process: usize, decision: &Decision) {
