@@ -21,6 +21,7 @@ fn bad_usage_and_bad_input_end_with_exit_code_2_and_a_reason() {
         (&["--log", "no/such.log"], "no/such.log"),
         (&["--log", "Cargo.toml"], "Common Log Format"),
         (&["--json", "no/such/dir/a.json"], "no/such/dir"),
+        (&["--report", "no/such/dir/a.html"], "no/such/dir"),
     ] {
         let output = demo(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -63,4 +64,40 @@ fn a_log_is_replayed_judged_and_written_down() {
     ] {
         assert!(figures.contains(part), "{figures}");
     }
+}
+
+#[test]
+fn a_run_is_written_as_a_page_that_needs_nothing_else() {
+    let folder = std::env::temp_dir().join(format!("distributary-page-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let (log, page) = (folder.join("access.log"), folder.join("page.html"));
+    let lines = (0..180).map(|second| {
+        let time = format!("06:{:02}:{:02}", second / 60, second % 60);
+        format!("<b>host - - [01/Aug/1995:{time} +0000] \"GET / HTTP/1.0\" 200 1\n")
+    });
+    std::fs::write(&log, lines.collect::<String>()).expect("a file");
+    let [log, page] = [&log, &page].map(|path| path.to_str().expect("a plain path"));
+    let arguments = [
+        "--log", log, "--report", page, "--speed", "60", "--seed", "3",
+    ];
+    let output = demo(&[&arguments[..], &["--partition", "1..2"]].concat());
+    let said = String::from_utf8_lossy(&output.stdout);
+    let page = std::fs::read_to_string(page).expect("a page");
+    std::fs::remove_dir_all(&folder).expect("a temporary folder");
+
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for part in [
+        "the bound was kept.",
+        "<td class=\"words\">180</td>",
+        "Admitted against the ideal and the bound",
+        "How far the nodes&#39; views were apart",
+        ">partition</text>",
+    ] {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    // Four pictures, each for two widths, and nothing that the page would have to load.
+    assert_eq!(page.matches("<svg ").count(), 8);
+    assert!(!page.contains("src=") && !page.contains("<script"));
+    let addresses = page.replace("http://www.w3.org/2000/svg", "");
+    assert!(!addresses.contains("http:") && !addresses.contains("https:"));
 }

@@ -57,6 +57,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
+    /// Where to write the run as a page of HTML that needs nothing else: figures and pictures
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+
     /// After how long an unreachable node's share goes to the others: 60s, 2m, never
     #[arg(long, value_name = "DURATION", default_value = "60s")]
     pub(crate) evict_after: EvictText,

@@ -55,6 +55,15 @@ pub(crate) struct Answer {
     pub(crate) decided_at_ns: u64,
 }
 
+/// One client's limit as one node sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    /// The part of the limit that the node holds.
+    pub(crate) share: f64,
+    /// What the whole cluster still has, by what the node knows.
+    pub(crate) remaining_units: u64,
+}
+
 /// UDP that all nodes sent since they started.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Traffic {
@@ -124,9 +133,13 @@ impl Cluster {
         nodes.position(|member| member.node.id() == owner)
     }
 
-    /// What part of the client's limit a node holds, for people.
-    pub(crate) fn share(&self, node: usize, client: &str) -> f64 {
-        self.members[node].limiter.peek(client).share.as_fraction()
+    /// What a node holds and knows of the client's limit, for people.
+    pub(crate) fn view(&self, node: usize, client: &str) -> View {
+        let peek = self.members[node].limiter.peek(client);
+        View {
+            share: peek.share.as_fraction(),
+            remaining_units: peek.remaining,
+        }
     }
 
     /// What all nodes sent since they started.

@@ -106,12 +106,34 @@ impl Ideal {
     }
 }
 
-/// How many of these arrivals one central bucket for each client admits. Sorts them by instant.
-pub(crate) fn ideal_admitted(rate: Rate, burst_units: u64, arrivals: &mut [Charge]) -> u64 {
+/// Which of these arrivals one central bucket for each client admits. Sorts them by instant.
+pub(crate) fn ideal_admissions(
+    rate: Rate,
+    burst_units: u64,
+    arrivals: &mut [Charge],
+) -> Vec<Charge> {
     arrivals.sort_by_key(|arrival| arrival.at_ns);
     let mut ideal = Ideal::new(rate, burst_units);
     let admitted = arrivals.iter().filter(|arrival| ideal.admit(**arrival));
-    admitted.count() as u64
+    admitted.copied().collect()
+}
+
+/// How many of these arrivals that are. Sorts them by instant.
+pub(crate) fn ideal_admitted(rate: Rate, burst_units: u64, arrivals: &mut [Charge]) -> u64 {
+    ideal_admissions(rate, burst_units, arrivals).len() as u64
+}
+
+/// How full a client's ideal bucket is, in units, after each of its admissions. Sorts them by
+/// instant.
+pub(crate) fn levels(rate: Rate, burst_units: u64, admitted: &mut [Charge]) -> Vec<(u64, f64)> {
+    admitted.sort_by_key(|charge| charge.at_ns);
+    let mut ideal = Ideal::new(rate, burst_units);
+    let level = |charge: &Charge| {
+        let bucket = ideal.with_charge(*charge);
+        ideal.buckets.insert(charge.client, bucket);
+        (charge.at_ns, bucket.level as f64 / rate.per_ns as f64)
+    };
+    admitted.iter().map(level).collect()
 }
 
 /// Feeds what was admitted to the ideal buckets, refusing nothing. Sorts it by instant.

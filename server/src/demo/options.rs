@@ -49,6 +49,7 @@ pub(crate) struct Options {
     pub(crate) partition: Option<Partition>,
     pub(crate) seed: u64,
     pub(crate) json: Option<PathBuf>,
+    pub(crate) report: Option<PathBuf>,
     /// None: never.
     pub(crate) evict_after: Option<Duration>,
     pub(crate) tick: Duration,
@@ -100,6 +101,7 @@ impl Options {
             overshoot: args.overshoot,
             seed: args.seed.unwrap_or(drawn_seed),
             json: args.json.clone(),
+            report: args.report.clone(),
             evict_after: match args.evict_after {
                 EvictText::Never => None,
                 EvictText::After(delay) => Some(delay),

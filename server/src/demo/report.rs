@@ -172,6 +172,13 @@ pub(crate) fn announce_convergence(convergence: Option<Convergence>) {
 
 /// The table for people, line by line.
 pub(crate) fn table(figures: &Figures) -> Vec<String> {
+    let rows = rows(figures).into_iter();
+    rows.map(|(name, value)| format!("{name:<24}{value}"))
+        .collect()
+}
+
+/// The figures by their names, for people.
+pub(crate) fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
     let mut rows = vec![
         ("requests", figures.requests.to_string()),
         ("admitted", figures.admitted.to_string()),
@@ -198,10 +205,7 @@ pub(crate) fn table(figures: &Figures) -> Vec<String> {
     }
     rows.extend(figures.check_ns.map(|q| ("check", quantiles(&q, "ns"))));
     rows.extend(figures.acquire_us.map(|q| ("acquire", quantiles(&q, "us"))));
-    let lines = rows.into_iter();
-    lines
-        .map(|(name, value)| format!("{name:<24}{value}"))
-        .collect()
+    rows
 }
 
 fn or_dash(value: Option<f64>, places: usize, unit: &str) -> String {

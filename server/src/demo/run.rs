@@ -1,6 +1,6 @@
 //! One run from start to verdict.
 
-use std::{fs::File, sync::Arc, time::Duration};
+use std::{fs::File, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -15,12 +15,13 @@ use super::{
     judge,
     log::{self, Log},
     options::{Options, Source},
+    page,
     quantiles::Quantiles,
     report::{self, Figures},
     schedule::Schedule,
     shown::OptionsShown,
     verdict::{self, Verdict},
-    watch::{Followed, Watch},
+    watch::{Watch, Watched},
     workload,
 };
 
@@ -38,6 +39,7 @@ pub(crate) struct Plan {
     /// None: the requests come from no log.
     pub(crate) lines: Option<log::Tally>,
     json: Option<File>,
+    page: Option<File>,
 }
 
 /// What a run was seen to do.
@@ -45,10 +47,12 @@ pub(crate) struct Plan {
 pub(crate) struct Seen {
     pub(crate) driven: Driven,
     pub(crate) convergence: Option<Convergence>,
-    pub(crate) followed: Vec<Followed>,
+    pub(crate) watched: Watched,
     traffic: Traffic,
+    /// The first request's instant, by the cluster's clock.
+    pub(crate) start_ns: u64,
     /// From the first request's instant to the last answer, or the end of convergence.
-    duration_ns: u64,
+    pub(crate) duration_ns: u64,
 }
 
 impl Plan {
@@ -66,14 +70,16 @@ impl Plan {
             tick: options.tick,
             evict_after: options.evict_after,
         };
-        let json = options.json.as_ref().map(|path| {
+        let create = |path: &PathBuf| {
             File::create(path).with_context(|| format!("cannot write to {}", path.display()))
-        });
+        };
+        let (json, page) = (options.json.as_ref(), options.report.as_ref());
         Ok(Self {
             schedule: Arc::new(schedule),
             setup,
             lines,
-            json: json.transpose()?,
+            json: json.map(create).transpose()?,
+            page: page.map(create).transpose()?,
             options,
         })
     }
@@ -88,6 +94,9 @@ impl Plan {
         self.show(&figures, &seen, verdict);
         if let Some(file) = self.json.take() {
             report::write_json(&figures, file).map_err(Failure::Input)?;
+        }
+        if let Some(file) = self.page.take() {
+            page::write(&self, &seen, &figures, verdict, file).map_err(Failure::Input)?;
         }
         Ok(verdict)
     }
@@ -106,6 +115,7 @@ impl Plan {
             datagrams: after.datagrams.saturating_sub(before.datagrams),
             bytes: after.bytes.saturating_sub(before.bytes),
         };
+        seen.start_ns = start_ns;
         seen.duration_ns = cluster.now_ns().saturating_sub(start_ns).max(1);
         if let Some(cluster) = Arc::into_inner(cluster) {
             cluster.shutdown().await;
@@ -149,7 +159,7 @@ impl Plan {
         Ok(Seen {
             driven,
             convergence,
-            followed: watch.await.context("the watch stopped")?,
+            watched: watch.await.context("the watch stopped")?,
             ..Seen::default()
         })
     }
@@ -191,7 +201,7 @@ impl Plan {
 
     fn show(&self, figures: &Figures, seen: &Seen, verdict: Verdict) {
         let mut lines = report::table(figures);
-        lines.extend(seen.followed.iter().map(report::followed_line));
+        lines.extend(seen.watched.followed.iter().map(report::followed_line));
         lines.push(report::lag_line(seen.driven.lag_ns_max));
         lines.extend(report::misdated_line(seen.driven.misdated()));
         lines.push(match verdict {

@@ -41,6 +41,7 @@ fn plan(typed: &str, requests: u64) -> Plan {
         schedule: Arc::new(schedule),
         lines: None,
         json: None,
+        page: None,
         options,
     }
 }

@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 use super::{
-    cluster::Cluster,
+    cluster::{Cluster, View},
     drive::Tally,
     report::{self, NodeLine},
+    samples::Samples,
     schedule::{HotSpot, Schedule},
 };
 
@@ -29,6 +30,14 @@ pub(crate) struct Watch {
     /// Each node's counts when they were last shown.
     shown: Vec<(u64, u64)>,
     followed: Vec<Followed>,
+    samples: Samples,
+}
+
+/// What was seen from beside a run.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    pub(crate) followed: Vec<Followed>,
+    pub(crate) samples: Samples,
 }
 
 /// How long it took until the hot node held most of the hottest client's limit.
@@ -53,6 +62,7 @@ impl Watch {
         });
         Self {
             followed: followed.collect(),
+            samples: Samples::default(),
             shown: vec![(0, 0); cluster.nodes()],
             seconds_shown: 0,
             cluster,
@@ -63,19 +73,30 @@ impl Watch {
     }
 
     /// Follows the run until `stop` is sent or dropped.
-    pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) -> Vec<Followed> {
+    pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) -> Watched {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             tokio::select! {
-                _ = &mut stop => return self.followed,
+                _ = &mut stop => return self.watched(),
                 _ = looks.tick() => self.look(),
             }
         }
     }
 
+    fn watched(self) -> Watched {
+        Watched {
+            followed: self.followed,
+            samples: self.samples,
+        }
+    }
+
     fn look(&mut self) {
         let run_ns = self.cluster.now_ns().saturating_sub(self.start_ns);
+        let views: Vec<View> = (0..self.cluster.nodes())
+            .map(|node| self.view(node))
+            .collect();
+        self.samples.add(run_ns, &views);
         self.follow(run_ns);
         if run_ns / SECOND_NS > self.seconds_shown {
             self.seconds_shown = run_ns / SECOND_NS;
@@ -88,7 +109,7 @@ impl Watch {
             return;
         };
         let HotSpot { from_ns, node } = self.followed[index].spot;
-        let share = self.share(usize::from(node));
+        let share = self.view(usize::from(node)).share;
         if self.followed[index].after_ns.is_none() && share > FOLLOWED_SHARE {
             self.followed[index].after_ns = Some(run_ns - from_ns);
         }
@@ -106,7 +127,7 @@ impl Watch {
             report::show_second(&NodeLine {
                 second: self.seconds_shown,
                 node,
-                share: self.share(node),
+                share: self.view(node).share,
                 admitted: admitted - admitted_before,
                 refused: refused - refused_before,
                 hot: hot_node == Some(node),
@@ -114,9 +135,10 @@ impl Watch {
         }
     }
 
-    fn share(&self, node: usize) -> f64 {
+    /// The hottest client's limit as a node sees it.
+    fn view(&self, node: usize) -> View {
         let hottest = &self.schedule.clients[self.schedule.hottest as usize];
-        self.cluster.share(node, hottest)
+        self.cluster.view(node, hottest)
     }
 }
 

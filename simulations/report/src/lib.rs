@@ -21,6 +21,7 @@
 //! Whatever text a document carries is text: nothing in it is markup, in any of the three.
 
 mod data;
+mod date;
 mod document;
 mod html;
 mod markdown;
@@ -32,6 +33,7 @@ mod svg;
 mod table;
 mod words;
 
+pub use date::date;
 pub use document::{Block, Document, Fact, Finding, Part, Section, Standing, Text};
 pub use html::html;
 pub use markdown::markdown;
