@@ -20,6 +20,10 @@ pub struct Args {
 /// One file under `commands/` each.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// What changed from one table to another, worst first.
+    Compare(commands::compare::Options),
+    /// Runs what a divergence report needs, and writes it.
+    Report(commands::report::Options),
     /// Runs every strategy on every workload, against what must be shown.
     Table(commands::table::Options),
     /// Runs one scenario.
@@ -39,6 +43,8 @@ impl Args {
     /// What was wrong with the input.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Compare(options) => options.execute(),
+            Command::Report(options) => options.execute(),
             Command::Table(options) => options.execute(),
             Command::Run(options) => options.execute(),
             Command::Swarm(options) => options.execute(),

@@ -128,6 +128,14 @@ pub enum What {
     },
     /// What all nodes hold of one key, seen between two events.
     Holdings(Holdings),
+    /// How far the living nodes are apart in what they think the cluster still has of a key: the
+    /// most less the least, in units.
+    Apart {
+        /// The key, by number.
+        key: u32,
+        /// Units between the two views that are furthest apart.
+        units: u64,
+    },
     /// All living, reachable nodes' rows and merged views of every contended key are equal.
     Converged,
     /// They are not yet, at the end of the run.

@@ -13,6 +13,7 @@ pub mod dice;
 pub mod history;
 pub mod measure;
 pub mod network;
+pub mod report;
 pub mod scenario;
 pub mod shrink;
 pub mod strategy;

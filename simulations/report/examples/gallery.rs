@@ -170,6 +170,7 @@ fn by_name() -> Plot {
 fn happened() -> Plot {
     let lane = |name: &str, from, to, label: &str, at| Lane {
         name: name.to_owned(),
+        is_calm: name == "network",
         shades: vec![Shade {
             from,
             to,

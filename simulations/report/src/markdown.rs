@@ -141,9 +141,17 @@ fn parts(text: &Text) -> String {
         Part::Plain(text) => plain(text),
         Part::Code(text) => span(text),
         Part::Strong(text) if text.trim().is_empty() => plain(text),
-        Part::Strong(text) => format!("**{}**", plain(text.trim())),
+        Part::Strong(text) => bold(text),
     });
     parts.collect()
+}
+
+/// Spaces at the ends stay outside: within, they would keep the text from being bold.
+fn bold(text: &str) -> String {
+    let inside = text.trim();
+    let (before, after) = text.split_once(inside).unwrap_or_default();
+    let space = |end: &str| if end.is_empty() { "" } else { " " };
+    format!("{}**{}**{}", space(before), plain(inside), space(after))
 }
 
 /// A bar ends a cell, in code too, unless it is escaped.

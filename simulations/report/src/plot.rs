@@ -175,6 +175,9 @@ pub struct Lane {
     pub shades: Vec<Shade>,
     /// What did not.
     pub marks: Vec<Mark>,
+    /// Whether nothing went wrong in it: it is drawn in a milder colour then.
+    #[serde(default)]
+    pub is_calm: bool,
 }
 
 /// An instant.

@@ -1,6 +1,8 @@
 //! What `simulate` can do, a file for each command: its options, and `execute`.
 
+pub mod compare;
 pub mod replay;
+pub mod report;
 pub mod run;
 pub mod shrink;
 pub mod swarm;

@@ -239,6 +239,7 @@ impl World<'_> {
         self.traffic_from = (self.traffic, self.grants_sent());
         self.begin_watch();
         self.queue.push(self.now_ns, Happening::Sample);
+        self.queue.push(self.now_ns, Happening::Views);
     }
 
     /// Requests and faults end: all is healed, and nothing is lost any more.

@@ -220,6 +220,7 @@ impl<'a> World<'a> {
             Happening::Heal => self.heal(),
             Happening::GiveUpDead => self.give_up_dead(),
             Happening::Sample => self.sample(),
+            Happening::Views => self.sample_views(),
             Happening::Look => self.look(),
         }
     }

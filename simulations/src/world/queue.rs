@@ -35,6 +35,8 @@ pub(super) enum Happening {
     GiveUpDead,
     /// Once each virtual second: how things stand.
     Sample,
+    /// Several times a virtual second: how far views are apart.
+    Views,
     /// Has all converged?
     Look,
 }

@@ -5,11 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use distributary::proto::ViewId;
 
 use super::marks::Mark;
+use super::process::LIMIT;
 use super::{MILLI_NS, SECOND_NS, World};
 use crate::history::{Arrival, Resources, Traffic, What};
 
 /// Keys whose shares are added up: those that are asked for most.
 const KEYS_WATCHED_MAX: usize = 8;
+
+/// How often the nodes' views are compared.
+const VIEWS_NS: u64 = 100 * MILLI_NS;
 
 /// What the world remembers for its notes.
 #[derive(Debug, Default)]
@@ -73,6 +77,27 @@ impl World<'_> {
         }
         self.queue
             .push(self.now_ns + SECOND_NS, super::queue::Happening::Sample);
+    }
+
+    /// How far the nodes are apart in what they think is left of the key that is asked for most.
+    pub(super) fn sample_views(&mut self) {
+        self.queue
+            .push(self.now_ns + VIEWS_NS, super::queue::Happening::Views);
+        let Some(key) = self.watch.keys.first().copied() else {
+            return;
+        };
+        let left = |process: usize| {
+            let of = &self.processes[process];
+            let local = of.local(self.now_ns);
+            let peek = of.table.peek(LIMIT, self.keys[key as usize], local);
+            peek.remaining
+        };
+        let running = self.living().filter(|of| self.processes[*of].runs());
+        let left: Vec<u64> = running.map(left).collect();
+        if let (Some(most), Some(least)) = (left.iter().max(), left.iter().min()) {
+            let units = most - least;
+            self.note(What::Apart { key, units });
+        }
     }
 
     pub(super) fn load_stops(&mut self) {

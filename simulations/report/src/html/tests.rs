@@ -39,6 +39,7 @@ fn drawings(text: &str) -> Vec<Drawing> {
     let lane = Lane {
         name: text.to_owned(),
         shades: lines(text).shades,
+        is_calm: false,
         marks: vec![Mark {
             at: 0.5,
             label: text.to_owned(),

@@ -30,6 +30,13 @@ fn text_is_never_markup() {
 }
 
 #[test]
+fn what_is_bold_keeps_its_distance() {
+    let text = Text::default().strong("Real: ").and("as it is");
+    let page = with(vec![Block::Paragraph(text)]);
+    assert!(page.ends_with("**Real:** as it is\n"), "{page}");
+}
+
+#[test]
 fn code_cannot_end_itself() {
     let page = with(vec![
         Block::Code("```\nout".to_owned()),

@@ -47,7 +47,7 @@ fn draw_lane(out: &mut Markup, lane: &Lane, top: f64, x: &Scale, (left, right): 
     shapes::text(out, "ink", (left - 8.0, baseline), Anchor::End, &name);
     shapes::line(out, "grid", (left, top + LANE_PX), (right, top + LANE_PX));
     for shade in &lane.shades {
-        draw_shade(out, shade, top, x);
+        draw_shade(out, lane, shade, top, x);
     }
     let starts: Vec<f64> = lane.marks.iter().map(|mark| x.at(mark.at)).collect();
     let mut free = f64::MIN;
@@ -63,10 +63,11 @@ fn draw_lane(out: &mut Markup, lane: &Lane, top: f64, x: &Scale, (left, right): 
     }
 }
 
-fn draw_shade(out: &mut Markup, shade: &Shade, top: f64, x: &Scale) {
+fn draw_shade(out: &mut Markup, lane: &Lane, shade: &Shade, top: f64, x: &Scale) {
+    let class = if lane.is_calm { "phase" } else { "fault" };
     let (from, to) = (x.at(shade.from), x.at(shade.to));
     let size = ((to - from).max(2.0), LANE_PX - 8.0);
-    shapes::rect(out, "fault", (from, top + 4.0), size, &shade.label);
+    shapes::rect(out, class, (from, top + 4.0), size, &shade.label);
     let label = words::fitted(&shade.label, SMALL_PX, size.0 - 8.0);
     if label.chars().count() > 3 || label == shade.label {
         let at = (from + 4.0, top + LANE_PX * 0.5 + 3.8);
