@@ -134,7 +134,7 @@ fn settings(settings: &[Setting]) -> Table {
             Column::numbers("units above C + r·T"),
             Column::numbers("admitted ÷ ideal"),
             Column::numbers("κ at most"),
-            Column::numbers("agreed after healing (ms)"),
+            Column::numbers("agreed after the load stopped (ms)"),
         ],
         rows: rows.collect(),
     }

@@ -103,7 +103,7 @@ pub struct Setting {
     pub overshoot_units: f64,
     /// The most groups that counted apart.
     pub groups: u32,
-    /// How long after healing all agreed.
+    /// How long after the load had stopped all agreed.
     pub converged_ms: Option<f64>,
     /// How its ceiling stands, for as many groups as there were: 0 pass, 1 unknown, 2 fail.
     pub rank: u8,

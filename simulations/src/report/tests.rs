@@ -115,3 +115,33 @@ fn without_the_library_there_is_no_report() {
     let error = gather(Plan::new(1, true), &strategy::rivals()[..1], &|_| {});
     assert!(error.is_err_and(|error| error.to_string().contains(OURS)));
 }
+
+#[test]
+fn one_partition_beyond_the_ceiling_is_enough_to_fail() {
+    let mut evidence = gathered("ideal");
+    evidence.swarm.claims.clear();
+    let without = standing(&evidence);
+    evidence.lengths[0].exceeds = true;
+    assert_eq!(evidence.lengths[0].strategy, OURS);
+    assert_eq!(
+        (without, standing(&evidence)),
+        (Standing::Unknown, Standing::Fail)
+    );
+    let page = markdown(&document(&evidence, Vec::new()));
+    assert!(
+        page.contains("the ceiling was broken in a known world"),
+        "{page}"
+    );
+}
+
+#[test]
+fn whoever_breaks_the_ceiling_is_never_the_best() {
+    let mut evidence = gathered("ideal");
+    let page = |evidence: &Evidence| markdown(&document(evidence, Vec::new()));
+    assert!(page(&evidence).contains("| `even-2x` | **1.000** |"));
+    for row in &mut evidence.rows {
+        row.exceeds = row.strategy == OURS;
+    }
+    let broken = page(&evidence);
+    assert!(broken.contains("| `even-2x` | 1.000 † | **"), "{broken}");
+}
