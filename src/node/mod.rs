@@ -27,6 +27,7 @@ mod hold;
 mod keys;
 mod output;
 mod peer;
+mod proposals;
 mod relay;
 mod spread;
 mod timer;

@@ -210,6 +210,7 @@ impl Node {
         });
         if applied.is_some() {
             self.applied.advance(from);
+            self.ledger.took_grant();
             self.active.insert(grant.key);
             self.counters.grants_applied += 1;
         }

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::units::{Nanos, NodeId, Share};
 use crate::view::{
-    self, Adoption, Candidate, Group, Listed, Opening, OpeningChunk, Pending, Report, Statement,
-    View, ViewId, propose,
+    self, Adoption, Group, Listed, Opening, OpeningChunk, Pending, Report, Statement, View, ViewId,
 };
 use crate::wire::Message;
 use rand::RngExt;
 
-use super::{Event, EvictAfter, Node, Output};
+use super::{Event, Node, Output};
 
 /// A node says where it stands at least this often, in ticks.
 const REPORT_TICKS: u32 = 50;
@@ -25,29 +24,25 @@ const PROPOSAL_TICKS: u32 = 10;
 /// anyway is relayed only when it is late by that much.
 const OPENING_RETRY_TICKS: u32 = 4;
 
-/// A change waits so many ticks for others that come at the same time.
-const GATHER_TICKS: u32 = 2;
-
-/// A majority waits so long for the rest before it founds.
-const FOUNDING_GRACE_TICKS: u32 = 10;
-
 /// How a view change is coming along.
 #[derive(Debug)]
 pub(super) struct Change {
-    reported_at: Nanos,
+    pub(super) reported_at: Nanos,
     /// The report that stands, and was told to those whose `reported` is its number.
-    report: Option<Report>,
+    pub(super) report: Option<Report>,
     /// When a change was first found to be needed.
-    needed_since: Option<Nanos>,
+    pub(super) needed_since: Option<Nanos>,
     /// No proposal before this.
-    rest_until: Nanos,
+    pub(super) rest_until: Nanos,
     /// Since when enough nodes to found are there.
-    founders_since: Option<Nanos>,
+    pub(super) founders_since: Option<Nanos>,
     left: bool,
     /// When the adopted view's openings were last sent: to whom, and whose.
     opened_at: BTreeMap<(NodeId, NodeId), Nanos>,
     /// When the adopted view was adopted.
     adopted_at: Nanos,
+    /// Whether the report that is being written asks for the others'.
+    asking: bool,
     /// A proposal was refused: at the next tick others hear where this node really stands.
     refused: bool,
 }
@@ -63,6 +58,7 @@ impl Change {
             left: false,
             opened_at: BTreeMap::new(),
             adopted_at: now,
+            asking: false,
             refused: false,
         }
     }
@@ -126,8 +122,31 @@ impl Node {
         }
     }
 
+    /// Says where this node stands to who has asked, whether or not it was told before.
+    fn answer_report(&mut self, node: NodeId) {
+        let report = self
+            .views
+            .report
+            .get_or_insert_with(|| self.ledger.report());
+        let report = Report {
+            asks: false,
+            ..report.clone()
+        };
+        self.send(node, &Message::Report(report));
+    }
+
+    /// Asks everybody where they stand: who does not answer will be carried.
+    pub(super) fn ask_all(&mut self, now: Nanos) {
+        self.views.asking = true;
+        self.report_to_all(now);
+        self.views.asking = false;
+    }
+
     fn report_to_all(&mut self, now: Nanos) {
-        self.views.report = Some(self.ledger.report());
+        self.views.report = Some(Report {
+            asks: self.views.asking,
+            ..self.ledger.report()
+        });
         self.views.reported_at = now;
         for node in self.connected() {
             self.send_report(node);
@@ -164,6 +183,7 @@ impl Node {
             return;
         }
         peer.report = Some(report.clone());
+        let asked = report.asks;
         // Who leaves before it was ever given anything adopts no view any more: a view that counts
         // it already need not wait for it.
         peer.gone |= report.leaving && report.adopted.is_none();
@@ -171,13 +191,19 @@ impl Node {
             self.be_reborn(now);
             return;
         }
+        if asked {
+            self.answer_report(from);
+        }
         self.help(now, from, report);
         self.see_off(now);
     }
 
     /// Sends a peer the view that it has not adopted, or the openings that it lacks.
     fn help(&mut self, now: Nanos, node: NodeId, report: &Report) {
-        let Some(view) = self.ledger.adopted().filter(|view| view.has(node)).cloned() else {
+        let open = |view: &&View| view.member(node).is_some_and(|m| m.before == report.weight);
+        let view = self.ledger.adopted();
+        let current = |view: &&View| report.adopted == Some(view.id) || open(view);
+        let Some(view) = view.filter(|view| view.has(node)).filter(current).cloned() else {
             return;
         };
         if report
@@ -216,170 +242,32 @@ impl Node {
         }
     }
 
-    /// Whether this node's group and the peer's count apart, one having gone on without the other,
-    /// and the peer's is the larger.
+    /// Whether this node's group and the peer's count apart, and the peer's is the larger.
     fn must_yield(&self, from: NodeId, report: &Report) -> bool {
         let (Some(own), Some(theirs)) = (self.ledger.adopted_id(), report.adopted) else {
             return false;
         };
         let known = self.ledger.known();
-        let leaves = self.ledger.is_leaving() && self.ledger.weight().is_none();
-        if leaves || report.known.is_empty() || known.is_empty() {
+        if report.known.is_empty() || known.is_empty() {
             return false;
         }
         let own = Group {
-            node: self.id,
             adopted: own,
             known: &known,
         };
         let theirs = Group {
-            node: from,
             adopted: theirs,
             known: &report.known,
         };
-        let apart = report.root != self.ledger.root()
-            || own.is_left_out_by(&theirs)
-            || theirs.is_left_out_by(&own)
-            || self.ledger.has_given_up(from);
-        apart && own.yields_to(&theirs)
+        self.counts_apart(from, report) && own.yields_to(&theirs)
     }
 
-    // --- Proposals ---
-
-    /// The view that this node should propose now, if any.
-    fn due_view(&mut self, now: Nanos) -> Option<View> {
-        if self.ledger.adopted().is_none() {
-            return self.founding_view(now);
-        }
-        let known = self.ledger.known();
-        let candidates = self.candidates(&known);
-        let leads = candidates.iter().find(|c| known.contains(&c.node))?.node == self.id;
-        let evicted = self.evictable(now, &known, &candidates);
-        if !leads || !self.needs_change(now, &candidates, &evicted) {
-            self.views.needed_since = None;
-            return None;
-        }
-        let since = *self.views.needed_since.get_or_insert(now);
-        if now.0.saturating_sub(since.0) < self.config.ticks_ns(GATHER_TICKS) {
-            return None;
-        }
-        propose(self.id, &self.candidates(&known), &evicted)
-    }
-
-    /// Everybody who could be counted, by id: this node, and connected peers who share a view with
-    /// it or have none.
-    fn candidates(&self, known: &[NodeId]) -> Vec<Candidate<'_>> {
-        let own = self.views.report.iter().map(|report| Candidate {
-            node: self.id,
-            report,
-        });
-        let peers = self.peers.iter().filter(|(node, peer)| {
-            peer.connected && !peer.gone && !self.ledger.has_given_up(**node)
-        });
-        let peers = peers.filter_map(|(node, peer)| {
-            let report = peer.report.as_ref()?;
-            let kin = report.root.is_none() || report.root == self.ledger.root();
-            let new = report.known.is_empty() && !report.leaving;
-            let has_left = report.leaving && !report.known.contains(node);
-            let akin = report.known.iter().any(|other| known.contains(other));
-            let counts = known.contains(node) || new || (akin && !has_left);
-            (kin && counts).then_some(Candidate {
-                node: *node,
-                report,
-            })
-        });
-        let mut all: Vec<_> = own.chain(peers).collect();
-        all.sort_unstable_by_key(|candidate| candidate.node);
-        all
-    }
-
-    /// Whom a view may leave out: members who were silent for long enough, or are gone for good.
-    fn evictable(&self, now: Nanos, known: &[NodeId], candidates: &[Candidate<'_>]) -> Vec<NodeId> {
-        let theirs = candidates
-            .iter()
-            .flat_map(|candidate| &candidate.report.known);
-        let mut all: Vec<NodeId> = known.iter().chain(theirs).copied().collect();
-        all.sort_unstable();
-        all.dedup();
-        let counted = |node: &NodeId| candidates.iter().any(|c| c.node == *node);
-        all.retain(|node| !counted(node) && self.is_silent(now, *node));
-        all
-    }
-
-    fn is_silent(&self, now: Nanos, node: NodeId) -> bool {
-        let Some(peer) = self.peers.get(&node) else {
-            // Never heard of but by others: silent since this node came to life.
-            return self.is_too_long(now.0.saturating_sub(self.started_at.0));
-        };
-        let since = peer.heard_at.unwrap_or(self.started_at);
-        let unreachable = !peer.connected && !peer.reachable;
-        peer.gone || (unreachable && self.is_too_long(now.0.saturating_sub(since.0)))
-    }
-
-    fn is_too_long(&self, silent_ns: u64) -> bool {
-        match self.config.evict_after {
-            EvictAfter::Never => false,
-            EvictAfter::After(after) => u128::from(silent_ns) >= after.as_nanos(),
-        }
-    }
-
-    fn needs_change(&self, now: Nanos, candidates: &[Candidate<'_>], evicted: &[NodeId]) -> bool {
-        let Some(view) = self.ledger.complete() else {
-            // The one under way did not complete before its rest was over.
-            return self.views.rest_until <= now;
-        };
-        let holds = |node| {
-            view.member(node)
-                .is_some_and(|member| !member.after.is_none())
-        };
-        // A leaver that keeps nothing in this view has only to hear of it.
-        let closed = |node| view.has(node) && !holds(node);
-        let news = |c: &Candidate<'_>| match c.report.leaving {
-            true => c.report.known.contains(&c.node) && !closed(c.node),
-            false => !holds(c.node),
-        };
-        candidates.iter().any(news) || !evicted.is_empty()
-    }
-
-    fn propose_to_all(&mut self, view: &View) {
-        for member in &view.members {
-            if member.node != self.id {
-                self.send(member.node, &Message::Propose(view.clone()));
-            }
-        }
-    }
-
-    /// The first view of a cluster, if this node is the one to propose it.
-    fn founding_view(&mut self, now: Nanos) -> Option<View> {
-        let peers = self.peers.values().filter(|peer| peer.connected);
-        if peers
-            .filter_map(|peer| peer.report.as_ref())
-            .any(|report| report.adopted.is_some())
-        {
-            return None;
-        }
-        let founding = self.config.founding;
-        let candidates = self.candidates(&[]);
-        let count = candidates.len();
-        let first = candidates.first()?.node == self.id;
-        let complete = count >= founding.expected.max(1);
-        // Two majorities share a member, unless one of them restarted and has forgotten the other:
-        // that is a second group, and so only where groups are allowed.
-        let majority =
-            2 * count > founding.expected && self.config.evict_after != EvictAfter::Never;
-        let grace_ns = self.config.ticks_ns(FOUNDING_GRACE_TICKS);
-        if !(complete || majority || founding.bootstrap) {
-            self.views.founders_since = None;
-            return None;
-        }
-        let since = *self.views.founders_since.get_or_insert(now);
-        let waited = now.0.saturating_sub(since.0) >= grace_ns;
-        let due = founding.bootstrap || (first && (complete || waited));
-        if due {
-            propose(self.id, &self.candidates(&[]), &[])
-        } else {
-            None
-        }
+    /// Whether a peer holds what this node's group has handed out, or the other way round. An old
+    /// report says nothing: who is a member of the view that is complete here has opened for it.
+    pub(super) fn counts_apart(&self, from: NodeId, report: &Report) -> bool {
+        let view = self.ledger.complete().filter(|view| view.has(from));
+        let is_old = view.is_some_and(|view| report.adopted < Some(view.id));
+        !is_old && !self.ledger.is_kin(report)
     }
 
     // --- Adoption, opening, completion ---
@@ -399,6 +287,9 @@ impl Node {
     fn adopt(&mut self, now: Nanos, view: &View) -> Adoption {
         let evicted = view.evicted.iter().copied();
         let living: Vec<_> = evicted.filter(|node| self.is_living(now, *node)).collect();
+        if let Some(node) = self.overlooked_by(view) {
+            return Adoption::LeavesOut(node);
+        }
         let former = self.ledger.adopted_id();
         let adoption = self.ledger.adopt(view, |node| living.contains(&node));
         if adoption != Adoption::Adopted {
@@ -424,6 +315,19 @@ impl Node {
         self.report_to_all(now);
         self.complete(now);
         adoption
+    }
+
+    /// Somebody with whom a member that a view gives up had counted last, by its own word, and of
+    /// whom the view says nothing: it may have ceded to that one.
+    fn overlooked_by(&self, view: &View) -> Option<NodeId> {
+        let newer = self
+            .ledger
+            .adopted_id()
+            .is_none_or(|own| own.number < view.id.number);
+        let lives = self.last_lives_of(&view.evicted);
+        lives
+            .into_iter()
+            .find(|node| newer && !view.accounts_for(*node))
     }
 
     /// Lowers what is held, and says what is held from then on: an opening. Grants that were not

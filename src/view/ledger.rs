@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Opening, OpeningChunk, Report, View, ViewId};
+use super::{LIVES_MAX, Opening, OpeningChunk, Report, View, ViewId};
 use crate::units::{NodeId, Share};
 
 /// Where one node stands.
@@ -17,6 +17,11 @@ pub struct Ledger {
     former: Vec<NodeId>,
     /// Whose part this node has taken over: alive or not, they count with it no more.
     given_up: Vec<NodeId>,
+    /// The era that it counts in: the last view that handed out what the given-up held and that it
+    /// has followed.
+    era: Option<ViewId>,
+    /// The eras that it has opened for, the newest last.
+    opened: Vec<ViewId>,
     bootstrap: bool,
     reports: u64,
 }
@@ -32,10 +37,12 @@ pub enum Adoption {
     NotMine,
     /// It records another weight than this node holds: it was proposed from an old report.
     WrongWeight,
-    /// It leaves out somebody with whom this node shares a view.
+    /// It neither counts nor carries somebody with whom this node shares a view.
     LeavesOut(NodeId),
     /// It evicts somebody whom this node still hears.
     EvictsTheLiving(NodeId),
+    /// It goes on from another era than this node has followed.
+    CountsApart,
     /// It goes back to another founding than what this node has adopted.
     FoundedApart,
     /// It counts somebody whose part this node has taken over already.
@@ -43,7 +50,10 @@ pub enum Adoption {
 }
 
 /// Former lives that a node names: enough for any that could still be a member somewhere.
-const FORMER_MAX: usize = 16;
+const FORMER_MAX: usize = 64;
+
+/// Eras that a node remembers to have opened for: who lags behind by more counts apart.
+const OPENED_MAX: usize = 32;
 
 /// Evicted lives that a node remembers: many more than could still be alive.
 const GIVEN_UP_MAX: usize = 1024;
@@ -61,6 +71,8 @@ impl Ledger {
             leaving: false,
             former: Vec::new(),
             given_up: Vec::new(),
+            era: None,
+            opened: Vec::new(),
             bootstrap,
             reports: 0,
         }
@@ -155,6 +167,71 @@ impl Ledger {
             .collect()
     }
 
+    /// Who may hold a share besides, and was not reached when the adopted view was made.
+    #[must_use]
+    pub fn carried(&self) -> &[NodeId] {
+        self.adopted.as_ref().map_or(&[], |view| &view.carried)
+    }
+
+    /// The era that it counts in: nodes that hold something and do not count in the same era, and
+    /// have not opened for each other's, are groups apart.
+    #[must_use]
+    pub const fn era(&self) -> Option<ViewId> {
+        self.era
+    }
+
+    /// Whether a node that reports so may be counted together with this one: neither has handed out
+    /// what the other may hold.
+    #[must_use]
+    pub fn is_kin(&self, report: &Report) -> bool {
+        let (Some(era), Some(theirs)) = (self.era, report.era) else {
+            return true;
+        };
+        self.root() == report.root && report.opened.contains(&era) && self.opened.contains(&theirs)
+    }
+
+    /// Whether two nodes count with each other: see [`Ledger::is_kin`].
+    #[must_use]
+    pub fn counts_with(&self, other: &Self) -> bool {
+        let follows =
+            |one: &Self, other: &Self| one.era.is_none_or(|era| other.opened.contains(&era));
+        self.root() == other.root() && follows(self, other) && follows(other, self)
+    }
+
+    /// Lives that left in good order, of whom others may not have heard it: they hold nothing. Once
+    /// everybody was counted, and so has heard of them, they are no longer named.
+    fn departed(&self) -> Vec<NodeId> {
+        let Some(view) = &self.adopted else {
+            return Vec::new();
+        };
+        let left = view
+            .members
+            .iter()
+            .filter(|member| member.after.is_none() && self.complete);
+        let mut departed: Vec<_> = left.map(|member| member.node).collect();
+        departed.retain(|node| *node != self.node);
+        if !(self.complete && view.hands_out()) {
+            departed.extend(&view.departed);
+        }
+        departed.truncate(LIVES_MAX);
+        departed
+    }
+
+    /// Lives that were given up and whose shares were not handed out yet.
+    fn evicted(&self) -> Vec<NodeId> {
+        let done = |view: &View| self.complete && view.hands_out();
+        let open = self.adopted.as_ref().filter(|view| !done(view));
+        open.map(|view| view.evicted.clone()).unwrap_or_default()
+    }
+
+    /// Notes that a grant was applied in the adopted view: it may have come of what that view handed
+    /// out to somebody else, complete here or not.
+    pub fn took_grant(&mut self) {
+        if let Some(view) = self.adopted.as_ref().filter(|view| view.begins_era()) {
+            self.era = Some(view.id);
+        }
+    }
+
     /// Lives that have ended: this process's own, and those that an operator has named.
     #[must_use]
     pub fn former(&self) -> &[NodeId] {
@@ -175,6 +252,12 @@ impl Ledger {
             former: self.former.clone(),
             bootstrap: self.bootstrap,
             root: self.root(),
+            carried: self.carried().to_vec(),
+            departed: self.departed(),
+            evicted: self.evicted(),
+            era: self.era,
+            opened: self.opened.clone(),
+            asks: false,
         }
     }
 
@@ -209,8 +292,10 @@ impl Ledger {
         if self.root().is_some_and(|root| root != view.root) {
             return Adoption::FoundedApart;
         }
-        let counted = |node: &NodeId| view.has(*node) || view.evicted.contains(node);
-        if let Some(left_out) = self.known().into_iter().find(|node| !counted(node)) {
+        if !self.follows(view) {
+            return Adoption::CountsApart;
+        }
+        if let Some(left_out) = self.left_out_by(view) {
             return Adoption::LeavesOut(left_out);
         }
         if let Some(living) = view.evicted.iter().find(|node| is_living(**node)) {
@@ -221,10 +306,39 @@ impl Ledger {
         }
         // The ratchet: lowered before anybody is told, and not raised until a view completes.
         self.weight = own.before.min(own.after);
+        self.open_for(view);
         self.adopted = Some(view.clone());
         self.complete = false;
         self.openings.clear();
         Adoption::Adopted
+    }
+
+    /// Whether a view goes on from the era that this node counts in, or from one that it has opened
+    /// for since: of any other it may hold what that era has handed out.
+    fn follows(&self, view: &View) -> bool {
+        self.era
+            .is_none_or(|era| view.era.number >= era.number && self.opened.contains(&view.era))
+    }
+
+    /// Somebody whom this node knows and the view says nothing of.
+    fn left_out_by(&self, view: &View) -> Option<NodeId> {
+        let mut lives = self
+            .known()
+            .into_iter()
+            .chain(self.carried().iter().copied());
+        lives.find(|node| !view.accounts_for(*node))
+    }
+
+    fn open_for(&mut self, view: &View) {
+        self.era.get_or_insert(view.era);
+        let begun = view.begins_era().then_some(view.id);
+        for era in [view.era].into_iter().chain(begun) {
+            if !self.opened.contains(&era) {
+                self.opened.push(era);
+            }
+        }
+        let excess = self.opened.len().saturating_sub(OPENED_MAX);
+        self.opened.drain(..excess);
     }
 
     /// Whether this node has completed a view that evicted `node`. If that one lives on, the two
@@ -273,7 +387,10 @@ impl Ledger {
         };
         self.weight = own.after;
         self.complete = true;
-        self.given_up.extend(&view.evicted);
+        self.era = Some(if view.begins_era() { view.id } else { view.era });
+        if view.begins_era() {
+            self.given_up.extend(&view.evicted);
+        }
         let excess = self.given_up.len().saturating_sub(GIVEN_UP_MAX);
         self.given_up.drain(..excess);
     }
@@ -297,6 +414,9 @@ mod tests {
             },
             members: members.iter().map(member).collect(),
             evicted: Vec::new(),
+            carried: Vec::new(),
+            departed: Vec::new(),
+            era: ViewId::default(),
             root: ViewId::default(),
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! 1. the lowest reachable member **proposes** a view, from what every member reported it holds;
 //! 2. a member **adopts** it only if the view records its weight as it is, counts (or evicts)
-//!    everybody with whom it shares an older view, and is newer than what it adopted before. It
+//!    (or carries) everybody with whom it shares an older view, and is newer than what it adopted before. It
 //!    lowers what it holds of quiet keys to the lesser of before and after, and only then sends its
 //!    **opening**, immutable: every contended key with its share, and how full any other key was
 //!    at most. That ratchets: a view which is given up for a newer one gives nothing back;
@@ -21,8 +21,17 @@
 //! one function from the same openings, so the parts sum to what is missing. A member that never
 //! completes simply never takes its part, and the next view finds it missing again.
 //!
-//! A silent member holds a view change up until it answers or is evicted. Eviction is the one
-//! trade of the bound for availability: if the evicted lives on, its view and ours are two groups.
+//! Who does not answer and is not evicted is **carried**: no member of the view, its weight
+//! untouched. While anybody is carried nothing that is missing is handed out, since the carried, or
+//! those they have since counted with, may hold it: a view then only divides anew what its members
+//! hold. So joins and leaves go on at each side of a cut, and when the sides meet the next view has
+//! more members. A member knows everybody who may hold something: members and carried of the view
+//! it adopted. If a view accounts for all whom its members know, it accounts for every holder: by
+//! induction over adoptions, a set of lives that is closed under *knows* holds everything.
+//!
+//! Eviction is the one trade of the bound for availability: if the evicted lives on, its view and
+//! ours are two groups. A view that hands out what the evicted held begins an **era**; who has not
+//! followed it counts apart, and of two groups that meet one is reborn.
 
 mod item;
 mod ledger;
@@ -72,8 +81,15 @@ pub struct View {
     pub id: ViewId,
     /// The members, by id.
     pub members: Vec<Member>,
-    /// Who is given up: what they held is handed out.
+    /// Who is given up, by this view or by one before that could not hand out what they held yet.
     pub evicted: Vec<NodeId>,
+    /// Who may hold something, does not answer, and is not given up: no member, its weight untouched.
+    pub carried: Vec<NodeId>,
+    /// Lives that left in good order, of whom a member may not have heard it: they hold nothing.
+    pub departed: Vec<NodeId>,
+    /// The newest view before this one that handed out what the given-up held, or the founding.
+    /// Who has not followed it counts apart.
+    pub era: ViewId,
     /// The view that founded the cluster, itself perhaps. Nodes that were founded apart, having
     /// missed each other, hold the same shares: they can never be counted together.
     pub root: ViewId,
@@ -82,6 +98,9 @@ pub struct View {
 /// Most members of a view: the base split is over all of them in this version, and every row goes
 /// to all. Equal splits stay exact up to 40.
 pub const MEMBERS_MAX: usize = 64;
+
+/// Most lives in any other list of a view or a report.
+pub const LIVES_MAX: usize = 256;
 
 impl View {
     /// The member that is `node`.
@@ -111,8 +130,27 @@ impl View {
         self.root == self.id
     }
 
+    /// Whether what nobody holds may be handed out: not while anybody is carried, who may hold it.
+    #[must_use]
+    pub const fn hands_out(&self) -> bool {
+        self.carried.is_empty()
+    }
+
+    /// Whether it hands out what somebody held who was given up: who lives on counts apart.
+    #[must_use]
+    pub const fn begins_era(&self) -> bool {
+        self.hands_out() && !self.evicted.is_empty()
+    }
+
+    /// Whether it says what has become of a life: a member, carried, given up, or departed.
+    #[must_use]
+    pub fn accounts_for(&self, node: NodeId) -> bool {
+        let lists = [&self.carried, &self.evicted, &self.departed];
+        self.has(node) || lists.iter().any(|list| list.contains(&node))
+    }
+
     /// Whether it is one that could be adopted by anybody: bounded, sorted, and summing to at most
-    /// one before and after.
+    /// one before and after; while somebody is carried, to no more after than before.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let sorted = self
@@ -120,11 +158,15 @@ impl View {
             .windows(2)
             .all(|pair| pair[0].node < pair[1].node);
         let sum = |pick: fn(&Member) -> Share| self.members.iter().map(pick).sum::<Share>();
-        let fits = sum(|member| member.before) <= Share::WHOLE
-            && sum(|member| member.after) <= Share::WHOLE;
-        let new = !self.is_founding() || sum(|member| member.before).is_none();
-        let bounded = self.members.len() <= MEMBERS_MAX && self.evicted.len() <= MEMBERS_MAX;
-        let apart = !self.evicted.iter().any(|node| self.has(*node));
-        sorted && fits && new && bounded && apart && !self.members.is_empty()
+        let (before, after) = (sum(|member| member.before), sum(|member| member.after));
+        let fits = before <= Share::WHOLE && after <= Share::WHOLE;
+        let kept = self.hands_out() || after <= before;
+        let new = !self.is_founding() || (before.is_none() && self.era == self.id);
+        let lists = [&self.carried, &self.evicted, &self.departed];
+        let bounded =
+            self.members.len() <= MEMBERS_MAX && lists.iter().all(|list| list.len() <= LIVES_MAX);
+        let mut others = lists.into_iter().flatten();
+        let apart = !others.any(|node| self.has(*node));
+        sorted && fits && kept && new && bounded && apart && !self.members.is_empty()
     }
 }

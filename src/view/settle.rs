@@ -23,7 +23,8 @@
 //! *A key that somebody lists.* Who lists it goes on with what it listed. Who does not has opened
 //! with its old base, and gets back what it left behind, as full as it was at most (φ). A leaver's
 //! part, listed or vouched for by φ, is dealt with its level. Grants that were never applied go back
-//! to their sender with their level. What no opening accounts for is dealt used and owed.
+//! to their sender with their level. What no opening accounts for is dealt used and owed, unless
+//! somebody is carried, who may hold it.
 //!
 //! Everything is rounded towards fuller.
 
@@ -202,7 +203,11 @@ impl<'a> Split<'a> {
     /// What comes to this member of one key.
     fn part(&self, opened: &Opened, policy: &Policy) -> Parcel {
         let (share, overdraft) = self.missing(opened, policy);
-        let arrives_used = Parcel::used(self.cut(share), self.cut(overdraft), &policy.pace);
+        let arrives_used = if self.view.hands_out() {
+            Parcel::used(self.cut(share), self.cut(overdraft), &policy.pace)
+        } else {
+            Parcel::default()
+        };
         let returned = self.returned(opened);
         let leavers = self
             .view

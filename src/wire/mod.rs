@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::row::Row;
 use crate::share::Grant;
 use crate::units::{KeyId, LimitId, NodeId};
-use crate::view::{MEMBERS_MAX, OpeningChunk, Report, View, ViewId};
+use crate::view::{LIVES_MAX, MEMBERS_MAX, OpeningChunk, Report, View, ViewId};
 
 /// Longest frame: one mebibyte, on a stream.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
@@ -288,8 +288,11 @@ impl Message {
                 gossip.rows.len() <= ITEMS_MAX && gossip.grants.len() <= ITEMS_MAX
             }
             Self::Report(report) => {
-                let lists = [&report.known, &report.lacks, &report.former];
-                lists.iter().all(|list| list.len() <= MEMBERS_MAX)
+                let members = [&report.known, &report.lacks, &report.former];
+                let lives = [&report.carried, &report.departed, &report.evicted];
+                members.iter().all(|list| list.len() <= MEMBERS_MAX)
+                    && lives.iter().all(|list| list.len() <= LIVES_MAX)
+                    && report.opened.len() <= MEMBERS_MAX
             }
             Self::Propose(view) => view.is_sound(),
             Self::Clocks(clocks) => clocks.clocks.len() <= MEMBERS_MAX,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use distributary::proto::{KeyId, Nanos, NodeId, Share};
+use distributary::proto::{KeyId, Ledger, Nanos, NodeId, Share, View};
 
 use crate::cluster::Cluster;
 use crate::host::{Host, LIMIT};
@@ -46,10 +46,19 @@ impl Cluster {
             .iter()
             .filter(|host| host.is_alive && self.holds_any(host))
             .collect();
-        let known: Vec<Vec<NodeId>> = holders.iter().map(|h| h.node.ledger().known()).collect();
-        let alike = |a: usize, b: usize| {
-            known[a].contains(&holders[b].id) && known[b].contains(&holders[a].id)
+        // Who has opened for the era of another and not completed it is with either, and is counted
+        // with the newer.
+        let newer = |one: &Ledger, other: &Ledger| {
+            other.era().map(|id| id.number) > one.era().map(|id| id.number)
         };
+        let lags = |one: &&Host| {
+            let one = one.node.ledger();
+            let mut others = holders.iter().map(|host| host.node.ledger());
+            others.any(|other| newer(one, other) && one.counts_with(other))
+        };
+        let holders: Vec<&Host> = holders.iter().copied().filter(|host| !lags(host)).collect();
+        let ledger = |place: usize| holders[place].node.ledger();
+        let alike = |a: usize, b: usize| ledger(a).counts_with(ledger(b));
         let mut rest: BTreeSet<usize> = (0..holders.len()).collect();
         let mut count = 0;
         while let Some(first) = rest.pop_first() {
@@ -86,10 +95,12 @@ impl Cluster {
             .chain(crashed);
         let ledgers = || self.living().map(|place| self.hosts[place].node.ledger());
         let holders = ledgers().filter(|ledger| !ledger.weight().is_none());
-        let known: Vec<NodeId> = holders.flat_map(|ledger| ledger.known()).collect();
+        let lives = |ledger: &Ledger| [ledger.known(), ledger.carried().to_vec()].concat();
+        let known: Vec<NodeId> = holders.flat_map(lives).collect();
         let views: Vec<_> = ledgers().filter_map(|ledger| ledger.complete()).collect();
         let dead = dead.filter(move |host| {
-            known.contains(&host.id) && views.iter().all(|view| view.has(host.id))
+            let given_up = |view: &&View| view.hands_out() && !view.has(host.id);
+            known.contains(&host.id) && !views.iter().any(given_up)
         });
         self.hosts.iter().filter(|host| host.is_alive).chain(dead)
     }

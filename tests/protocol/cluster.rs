@@ -113,9 +113,12 @@ impl Cluster {
 
     /// An operator's word on every life that has ended.
     pub fn forget_the_dead(&mut self) {
-        let ended = |host: &&Host| !host.is_alive || host.has_left;
-        let hosts = self.hosts.iter().filter(ended);
-        let dead: Vec<_> = self.dead.iter().chain(hosts).map(|host| host.id).collect();
+        // Also lives that a process gave up to begin a new one: it may have died before it said so.
+        let ended = |(id, place): (&NodeId, &usize)| {
+            let host = &self.hosts[*place];
+            (host.id != *id || !host.is_alive || host.has_left).then_some(*id)
+        };
+        let dead: Vec<_> = self.place_of.iter().filter_map(ended).collect();
         dead.into_iter().for_each(|id| self.forget(id));
     }
 
@@ -196,7 +199,7 @@ impl Cluster {
             let reached: Vec<_> = reached.map(|(id, ..)| id).collect();
             format!(
                 "\n  {place} {}{}{}{}{}: view {:?} complete {} weight {} known [{}] lacks [{}] \
-                 connected [{}] reachable [{}] evicted [{}]",
+                 connected [{}] reachable [{}] evicted [{}] carried [{}] departed [{}] era {:?}",
                 short(&host.id),
                 if host.is_alive { "" } else { " DEAD" },
                 if host.is_paused { " PAUSED" } else { "" },
@@ -210,6 +213,9 @@ impl Cluster {
                 list(&peers),
                 list(&reached),
                 list(view.map_or(&[], |view| &view.evicted)),
+                list(ledger.carried()),
+                list(view.map_or(&[], |view| &view.departed)),
+                ledger.era().map(|era| era.number),
             )
         });
         format!("at {} ns{}", self.now, told.collect::<String>())

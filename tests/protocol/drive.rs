@@ -315,7 +315,7 @@ impl Cluster {
     // --- Connections ---
 
     /// Looks at every connection that a place has or could have.
-    fn relink(&mut self, place: usize) {
+    pub fn relink(&mut self, place: usize) {
         let id = self.id(place);
         let others: Vec<_> = (0..self.hosts.len())
             .filter(|other| *other != place)

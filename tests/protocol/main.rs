@@ -14,6 +14,7 @@ mod judge;
 mod links;
 
 mod acquire_exact;
+mod carried;
 mod ceiling;
 mod convergence;
 mod debts;

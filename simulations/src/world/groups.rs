@@ -74,22 +74,25 @@ impl World<'_> {
 
     /// κ: groups of living nodes that hold something and count with each other.
     pub(super) fn count_groups(&mut self) {
-        let holds = |process: &usize| !self.processes[*process].node.ledger().weight().is_none();
-        let known = |process: usize| {
-            let of = &self.processes[process];
-            let known = of.node.ledger().known();
-            (of.id, known.into_iter().collect::<BTreeSet<NodeId>>())
+        let ledger = |process: usize| self.processes[process].node.ledger();
+        let holds = |process: &usize| !ledger(*process).weight().is_none();
+        let holders: Vec<usize> = self.living().filter(holds).collect();
+        let era = |process: usize| ledger(process).era().map(|id| id.number);
+        let alike = |one: usize, other: usize| ledger(one).counts_with(ledger(other));
+        // Who has opened for the era of another and not followed it yet is with either side, and is
+        // counted with the newer.
+        let lags = |one: usize| {
+            holders
+                .iter()
+                .any(|other| era(*other) > era(one) && alike(one, *other))
         };
-        let mut rest: Vec<_> = self.living().filter(holds).map(known).collect();
+        let mut rest: Vec<usize> = holders.iter().copied().filter(|one| !lags(*one)).collect();
         let mut count = 0;
         while let Some(first) = rest.pop() {
             count += 1;
             let mut frontier = vec![first];
-            while let Some((id, known)) = frontier.pop() {
-                let alike = |other: &mut (NodeId, BTreeSet<NodeId>)| {
-                    known.contains(&other.0) && other.1.contains(&id)
-                };
-                frontier.extend(rest.extract_if(.., alike));
+            while let Some(one) = frontier.pop() {
+                frontier.extend(rest.extract_if(.., |other| alike(one, *other)));
             }
         }
         let count = count.max(1);

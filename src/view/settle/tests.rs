@@ -32,6 +32,9 @@ fn view(weights: &[(Share, Share)]) -> View {
         },
         members: members.collect(),
         evicted: Vec::new(),
+        carried: Vec::new(),
+        departed: Vec::new(),
+        era: ViewId::default(),
         root: ViewId::default(),
     }
 }
@@ -204,6 +207,30 @@ fn a_grant_that_was_applied_or_of_another_view_does_not_return() {
         assert_eq!(brought[0].share, part(1, 10));
         assert_eq!(brought[0].level, Amount::from_units(10));
     }
+}
+
+/// INV-11: a carried member may hold what is missing.
+#[test]
+fn nothing_missing_is_dealt_while_somebody_is_carried() {
+    let (quarter, half) = (part(1, 4), part(1, 2));
+    let lists = Statement {
+        listed: vec![listed(quarter, Share::NONE, Amount::ZERO)],
+        ..stating(Some(Fullness::EMPTY))
+    };
+    let view = View {
+        carried: vec![NodeId(9)],
+        ..view(&[(half, quarter), (Share::NONE, quarter)])
+    };
+    assert!(view.is_sound());
+    let all = settled(&view, &[lists, stating(None)], 0.5);
+    assert!(
+        all.iter()
+            .all(|settlement| brought(settlement) == Parcel::default())
+    );
+    assert!(
+        all.iter()
+            .all(|settlement| settlement.growth == [Fullness::EMPTY])
+    );
 }
 
 /// Weights that sum to at most the whole.

@@ -92,11 +92,20 @@ fn views() -> [Message; 3] {
         former: vec![NodeId(9)],
         bootstrap: false,
         root: Some(VIEW),
+        carried: vec![NodeId(12)],
+        departed: vec![NodeId(13)],
+        evicted: vec![NodeId(14)],
+        era: Some(VIEW),
+        opened: vec![VIEW],
+        asks: true,
     };
     let view = View {
         id: VIEW,
         members: nodes.map(member).to_vec(),
         evicted: vec![NodeId(9)],
+        carried: Vec::new(),
+        departed: vec![NodeId(13)],
+        era: VIEW,
         root: VIEW,
     };
     [
