@@ -116,6 +116,7 @@ impl Node {
             applied: self.applied.of(node),
             digest: self.digest.get(&node),
             load: self.load,
+            followed: self.ledger.has_followed(),
             ..Gossip::default()
         }
     }
@@ -150,6 +151,7 @@ impl Node {
             grants,
             urgent,
             load,
+            followed,
         } = gossip;
         let owes = upto > 0 || !grants.is_empty();
         if let Some(peer) = self.peers.get_mut(&from) {
@@ -159,7 +161,11 @@ impl Node {
             peer.owed |= owes;
             peer.load = load;
         }
+        let before = self.applied.of(from);
         self.take_grants(now, from, view, applied, &grants);
+        if followed && self.applied.of(from) > before {
+            self.ledger.took_grant();
+        }
         let keys: Vec<KeyId> = rows.iter().map(|row| row.key).collect();
         for row in rows {
             self.hear(from, row, now);
@@ -210,7 +216,6 @@ impl Node {
         });
         if applied.is_some() {
             self.applied.advance(from);
-            self.ledger.took_grant();
             self.active.insert(grant.key);
             self.counters.grants_applied += 1;
         }

@@ -224,8 +224,15 @@ impl Ledger {
         open.map(|view| view.evicted.clone()).unwrap_or_default()
     }
 
-    /// Notes that a grant was applied in the adopted view: it may have come of what that view handed
-    /// out to somebody else, complete here or not.
+    /// Whether it has followed the adopted view: completed it, or taken a grant of who had.
+    #[must_use]
+    pub fn has_followed(&self) -> bool {
+        self.complete || (self.era.is_some() && self.era == self.adopted_id())
+    }
+
+    /// Notes that a grant was applied in the adopted view, of somebody who has followed it: it may be
+    /// of what the view handed out, whether or not it will ever be complete here. Who has followed it
+    /// has heard from everybody that it was adopted.
     pub fn took_grant(&mut self) {
         if let Some(view) = self.adopted.as_ref().filter(|view| view.begins_era()) {
             self.era = Some(view.id);

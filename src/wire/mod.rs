@@ -51,6 +51,9 @@ pub struct Gossip {
     /// What the sender is asked for of all contended keys together.
     #[serde(default)]
     pub load: u64,
+    /// Whether the sender has followed the view: completed it, or taken a grant of who had.
+    #[serde(default)]
+    pub followed: bool,
 }
 
 /// A request to admit on the sender's behalf, or to hand over what is needed to.

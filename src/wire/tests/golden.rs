@@ -71,6 +71,7 @@ fn gossip() -> Gossip {
         grants: outbox.pending().copied().collect(),
         urgent: true,
         load: 1234,
+        followed: true,
     }
 }
 
