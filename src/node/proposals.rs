@@ -46,7 +46,13 @@ impl Node {
             return None;
         }
         let evicted = self.evictable(now, &answered);
-        propose(self.id, &answered, &evicted, &self.last_lives_of(&evicted))
+        let newest = answered
+            .iter()
+            .filter_map(|c| c.report.adopted)
+            .map(|id| id.number)
+            .max();
+        let hearsay = self.last_lives_of(&evicted, newest);
+        propose(self.id, &answered, &evicted, &hearsay)
     }
 
     /// Since when this node waits for answers: now, if it has just asked.
@@ -97,14 +103,13 @@ impl Node {
         lives.into_iter().collect()
     }
 
-    /// With whom nodes that are given up counted last, if they have told of a newer view than this
-    /// node knows.
-    pub(super) fn last_lives_of(&self, evicted: &[NodeId]) -> Vec<NodeId> {
-        let own = self.ledger.adopted_id().map(|id| id.number);
+    /// With whom nodes that are given up counted last, if they have told of a view of a higher
+    /// number than this.
+    pub(super) fn last_lives_of(&self, evicted: &[NodeId], above: Option<u64>) -> Vec<NodeId> {
         let reports = evicted
             .iter()
             .filter_map(|node| self.peers.get(node)?.report.as_ref());
-        let newer = reports.filter(|report| report.adopted.map(|id| id.number) > own);
+        let newer = reports.filter(|report| report.adopted.map(|id| id.number) > above);
         newer.flat_map(crate::view::Report::lives).collect()
     }
 

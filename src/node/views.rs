@@ -318,16 +318,11 @@ impl Node {
     }
 
     /// Somebody with whom a member that a view gives up had counted last, by its own word, and of
-    /// whom the view says nothing: it may have ceded to that one.
+    /// whom the view says nothing: it may have ceded to that one. Views of lower numbers than this
+    /// one's are the proposer's to know of, or one old word could hold up views for ever.
     fn overlooked_by(&self, view: &View) -> Option<NodeId> {
-        let newer = self
-            .ledger
-            .adopted_id()
-            .is_none_or(|own| own.number < view.id.number);
-        let lives = self.last_lives_of(&view.evicted);
-        lives
-            .into_iter()
-            .find(|node| newer && !view.accounts_for(*node))
+        let lives = self.last_lives_of(&view.evicted, Some(view.id.number.saturating_sub(1)));
+        lives.into_iter().find(|node| !view.accounts_for(*node))
     }
 
     /// Lowers what is held, and says what is held from then on: an opening. Grants that were not
