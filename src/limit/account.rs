@@ -17,6 +17,7 @@ use crate::units::{Amount, Share};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     share: Share,
+    rate: Share,
     overdraft: Share,
     filled: Amount,
     emptied: Amount,
@@ -27,8 +28,10 @@ pub struct Account {
 /// `share·C − level` units may be admitted on it; and a right of overdraft, unused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parcel {
-    /// The share.
+    /// The share of the burst.
     pub share: Share,
+    /// The share of the rate.
+    pub rate: Share,
     /// The right of overdraft.
     pub overdraft: Share,
     /// How full the share arrives.
@@ -41,6 +44,7 @@ impl Account {
     pub fn open(share: Share, overdraft: Share, level: Amount, now: UnitsTime) -> Self {
         Self {
             share,
+            rate: share,
             overdraft,
             filled: level,
             emptied: Amount::ZERO,
@@ -48,10 +52,16 @@ impl Account {
         }
     }
 
-    /// The share held.
+    /// The share of the burst held.
     #[must_use]
     pub const fn share(&self) -> Share {
         self.share
+    }
+
+    /// The share of the rate held.
+    #[must_use]
+    pub const fn rate(&self) -> Share {
+        self.rate
     }
 
     /// The right of overdraft held.
@@ -110,7 +120,7 @@ impl Account {
             return;
         }
         let leaked = pace
-            .drained(self.drained_to, now, self.share)
+            .drained(self.drained_to, now, self.rate)
             .min(self.level());
         self.emptied = self.emptied.saturating_add(leaked);
         self.drained_to = now;
@@ -155,6 +165,7 @@ impl Account {
             return false;
         }
         self.share = self.share.saturating_sub(parcel.share);
+        self.rate = self.rate.saturating_sub(parcel.rate);
         self.overdraft = self.overdraft.saturating_sub(parcel.overdraft);
         self.emptied = self.emptied.saturating_add(parcel.level);
         // What stays is not in debt, as may_grant has seen to.
@@ -166,7 +177,10 @@ impl Account {
         let Some(share) = self.share.checked_sub(parcel.share) else {
             return false;
         };
-        if self.overdraft < parcel.overdraft || self.level() < parcel.level {
+        if self.overdraft < parcel.overdraft
+            || self.rate < parcel.rate
+            || self.level() < parcel.level
+        {
             return false;
         }
         let level = self.level().saturating_sub(parcel.level);
@@ -178,6 +192,7 @@ impl Account {
     /// Absorbs a parcel. A level above the parcel's own room arrives as a debt, never as less.
     pub fn apply(&mut self, parcel: Parcel) {
         self.share = self.share.saturating_add(parcel.share);
+        self.rate = self.rate.saturating_add(parcel.rate);
         self.overdraft = self.overdraft.saturating_add(parcel.overdraft);
         self.filled = self.filled.saturating_add(parcel.level);
     }
@@ -187,13 +202,26 @@ impl Account {
     pub fn close(&mut self) -> Parcel {
         let parcel = Parcel {
             share: self.share,
+            rate: self.rate,
             overdraft: self.overdraft,
             level: self.level(),
         };
         self.share = Share::NONE;
+        self.rate = Share::NONE;
         self.overdraft = Share::NONE;
         self.emptied = self.filled;
         parcel
+    }
+
+    /// All of it as one parcel, but for the right of overdraft.
+    #[must_use]
+    pub const fn all(&self) -> Parcel {
+        Parcel {
+            share: self.share,
+            rate: self.rate,
+            overdraft: Share::NONE,
+            level: self.level(),
+        }
     }
 
     /// A part of `share` and of the level with it, in proportion: what moves is as full as what
@@ -204,6 +232,7 @@ impl Account {
         let level = self.level().portion_ceil(share.parts(), self.share.parts());
         Parcel {
             share,
+            rate: self.rate.portion(share.parts(), self.share.parts().max(1)),
             overdraft: Share::NONE,
             level,
         }
@@ -219,6 +248,7 @@ impl Parcel {
             .saturating_add(Amount::share_of_units(overdraft, pace.burst_units()));
         Self {
             share,
+            rate: share,
             overdraft,
             level,
         }

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::limit::Verdict;
+use crate::limit::{Parcel, Verdict};
 use crate::table::{Ask, LimitIndex};
 use crate::units::{KeyId, Nanos, NodeId, Share};
 use crate::wire::{Answer, Gather, Gathered, Message, Question};
@@ -84,7 +84,8 @@ impl Node {
 
     /// Whether this node holds all of a key.
     fn is_whole(&self, limit: LimitIndex, key: KeyId, now: Nanos) -> bool {
-        self.table.peek(limit, key, now).share == Share::WHOLE
+        let peek = self.table.peek(limit, key, now);
+        peek.share == Share::WHOLE && peek.rate == Share::WHOLE
     }
 
     /// Begins to gather a key for a question; false if there is nobody to gather from.
@@ -163,8 +164,8 @@ impl Node {
         let handed = self.table.with_entry(limit, key, now, |entry, _| {
             entry.drain(&pace, now);
             entry.gathered_until = Nanos::ZERO;
-            let parcel = entry.account.proportional(entry.account.share());
-            let goes = !parcel.share.is_none() && entry.account.grant(parcel, &pace);
+            let parcel = entry.account.all();
+            let goes = parcel != Parcel::default() && entry.account.grant(parcel, &pace);
             goes.then_some(parcel)
         });
         self.active.insert(key);

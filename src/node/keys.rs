@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::limit::{Pace, Parcel};
+use crate::limit::Parcel;
 use crate::row::Row;
-use crate::share::{COUNT_SCALE, Holder, Move, Scene, donors, plan};
+use crate::share::{COUNT_SCALE, Holder, Move, Scene, donors, plan, weight};
 use crate::table::{Constants, Entry, LimitIndex};
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 
@@ -115,7 +115,7 @@ impl Node {
         let asked = self.table.with_contended(key, |entry, constants| {
             let pace = &self.table.policy(entry.limit).pace;
             entry.drain(pace, now);
-            let mut holders = self.holders(entry, constants, now);
+            let mut holders = self.holders(key, entry, constants, now);
             holders
                 .iter_mut()
                 .for_each(|holder| holder.ready = holder.node == self.id);
@@ -166,7 +166,7 @@ impl Node {
                 .rows
                 .retain(|heard| now.0.saturating_sub(heard.at.0) <= life_ns);
             entry.keep_gathered(now, self.config.ticks_ns(1));
-            let moves = self.moves(entry, constants, &policy.pace, occasion, now);
+            let moves = self.moves(key, entry, constants, occasion, now);
             let row = entry.row(policy.id, key, 0, tick);
             let due = occasion == Occasion::Want || self.is_due(entry, constants, &row, now);
             if due {
@@ -205,16 +205,18 @@ impl Node {
     /// What this node should give to whom of a key: taken out of its account here.
     fn moves(
         &self,
+        key: KeyId,
         entry: &mut Entry,
         constants: &Constants,
-        pace: &Pace,
         occasion: Occasion,
         now: Nanos,
     ) -> Vec<Move> {
-        if self.ledger.is_leaving() || entry.account.share().is_none() {
+        let pace = &self.table.policy(entry.limit).pace;
+        let holds_nothing = entry.account.share().is_none() && entry.account.rate().is_none();
+        if self.ledger.is_leaving() || holds_nothing {
             return Vec::new();
         }
-        let mut holders = self.holders(entry, constants, now);
+        let mut holders = self.holders(key, entry, constants, now);
         let detours = self.detours(&mut holders, entry, now);
         // What was gathered stays together unless others want it for their own checks.
         let wanted = |holder: &Holder| holder.unmet && holder.node != self.id;
@@ -276,17 +278,26 @@ impl Node {
 
     /// Every member as the planner sees it, by id: this node as it is, others by their rows; one
     /// without a row is quiet and holds its base share.
-    fn holders(&self, entry: &mut Entry, constants: &Constants, now: Nanos) -> Vec<Holder> {
+    fn holders(
+        &self,
+        key: KeyId,
+        entry: &mut Entry,
+        constants: &Constants,
+        now: Nanos,
+    ) -> Vec<Holder> {
         let tick = self.table.tick_of(now);
         let own = Holder {
             node: self.id,
             base: constants.base,
             base_overdraft: constants.overdraft,
             share: entry.account.share(),
+            rate: entry.account.rate(),
             overdraft: entry.account.overdraft(),
             level: entry.account.level(),
             demand: entry.meter.at(tick),
             load: self.load,
+            rank: weight(key, self.id),
+            reached: true,
             unmet: entry.unmet_units > 0,
             ready: false,
         };
@@ -299,7 +310,11 @@ impl Node {
                 base_overdraft,
                 load: self.peers.get(&other.node).map_or(0, |peer| peer.load),
                 share: other.base,
+                rate: other.base,
                 overdraft: base_overdraft,
+                rank: weight(key, other.node),
+                reached: self.is_reached(other.node, now),
+                ready: self.is_ready(other.node, entry, 0, now),
                 ..Holder::default()
             };
             let Some(heard) = entry.rows.of(other.node) else {
@@ -307,6 +322,7 @@ impl Node {
             };
             Holder {
                 share: heard.row.share,
+                rate: heard.row.rate,
                 overdraft: heard.row.overdraft,
                 level: heard.level_at(now, pace),
                 demand: heard
@@ -321,6 +337,12 @@ impl Node {
         let mut holders: Vec<_> = others.chain([own]).collect();
         holders.sort_unstable_by_key(|holder| holder.node);
         holders
+    }
+
+    fn is_reached(&self, node: NodeId, now: Nanos) -> bool {
+        let heard_ns = self.config.ticks_ns(HEARD_TICKS);
+        let heard = |peer: &Peer| peer.connected && peer.is_heard(now, heard_ns);
+        self.peers.get(&node).is_some_and(heard)
     }
 
     /// Whether a grant may go to a peer: it is a member, was heard of late, has room in its outbox,
@@ -339,12 +361,15 @@ impl Node {
 
     /// Whether peers should hear of a key at this tick.
     fn is_due(&self, entry: &Entry, constants: &Constants, row: &Row, now: Nanos) -> bool {
-        let moved = row.share != constants.base || row.overdraft != constants.overdraft;
+        let moved = row.share != constants.base
+            || row.rate != constants.base
+            || row.overdraft != constants.overdraft;
         let Some(sent) = &entry.sent else {
             return moved || row.demand.sparse > 0;
         };
         let changed = row.filled != sent.filled
             || row.share != sent.share
+            || row.rate != sent.rate
             || row.overdraft != sent.overdraft
             || row.unmet_units > 0;
         let stale =
@@ -382,6 +407,7 @@ impl Node {
         let room = Amount::share_of_units(row.share, pace.burst_units());
         let wants = row.unmet_units > 0
             || row.share != member.after
+            || row.rate != member.after
             || row.level().grains() > room.grains() / 4;
         let known = self
             .table

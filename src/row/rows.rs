@@ -19,8 +19,10 @@ pub struct Row {
     pub filled: Amount,
     /// N: all that went out of it.
     pub emptied: Amount,
-    /// The origin's share.
+    /// The origin's share of the burst.
     pub share: Share,
+    /// The origin's share of the rate.
+    pub rate: Share,
     /// The origin's right of overdraft.
     pub overdraft: Share,
     /// What the origin is asked for.
@@ -40,6 +42,7 @@ impl Row {
             filled: Amount::ZERO,
             emptied: Amount::ZERO,
             share: Share::NONE,
+            rate: Share::NONE,
             overdraft: Share::NONE,
             demand: Demand::default(),
             unmet_units: 0,
@@ -68,7 +71,7 @@ impl Heard {
     /// How full the origin's bucket is by now, had it admitted nothing since.
     #[must_use]
     pub fn level_at(&self, now: Nanos, pace: &Pace) -> Amount {
-        let drained = pace.drained(pace.at(self.at), pace.at(now), self.row.share);
+        let drained = pace.drained(pace.at(self.at), pace.at(now), self.row.rate);
         self.row.level().saturating_sub(drained)
     }
 

@@ -42,6 +42,8 @@ pub(crate) const HABIT_TICKS: u64 = 1200;
 pub struct Meter {
     demand: Demand,
     tick: u64,
+    /// Units asked for within this very tick.
+    lately_units: u64,
 }
 
 impl Meter {
@@ -55,12 +57,20 @@ impl Meter {
                 habit: 0,
             },
             tick,
+            lately_units: 0,
         }
+    }
+
+    /// Units asked for within the tick in which it was last looked at.
+    #[must_use]
+    pub const fn lately_units(&self) -> u64 {
+        self.lately_units
     }
 
     /// Counts an arrival of `cost_units` at `tick`.
     pub fn count(&mut self, cost_units: u64, tick: u64) {
         self.fade(tick);
+        self.lately_units = self.lately_units.saturating_add(cost_units);
         let count = cost_units.saturating_mul(COUNT_SCALE);
         let Demand {
             dense,
@@ -81,6 +91,9 @@ impl Meter {
     fn fade(&mut self, tick: u64) {
         let ticks = tick.saturating_sub(self.tick);
         self.demand = self.demand.faded(ticks);
+        if ticks > 0 {
+            self.lately_units = 0;
+        }
         self.tick = self.tick.max(tick);
     }
 }

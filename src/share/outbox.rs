@@ -22,8 +22,10 @@ pub struct Grant {
     pub limit: LimitId,
     /// The key.
     pub key: KeyId,
-    /// The share that moves.
+    /// The share of the burst that moves.
     pub share: Share,
+    /// The share of the rate that moves.
+    pub rate: Share,
     /// The right of overdraft that moves.
     pub overdraft: Share,
     /// The level that comes with it.
@@ -36,6 +38,7 @@ impl Grant {
     pub const fn parcel(&self) -> Parcel {
         Parcel {
             share: self.share,
+            rate: self.rate,
             overdraft: self.overdraft,
             level: self.level,
         }
@@ -67,6 +70,7 @@ impl Outbox {
         self.last += 1;
         let Parcel {
             share,
+            rate,
             overdraft,
             level,
         } = parcel;
@@ -75,6 +79,7 @@ impl Outbox {
             limit,
             key,
             share,
+            rate,
             overdraft,
             level,
         });

@@ -189,7 +189,7 @@ fn retry_after(
         let possible = cost <= room;
         let excess = level.saturating_sub(room);
         possible
-            .then(|| pace.time_to_drain(excess, account.share(), now))
+            .then(|| pace.time_to_drain(excess, account.rate(), now))
             .flatten()
     };
     let owned = drains_to(account.room(pace));
@@ -384,22 +384,24 @@ pub(super) fn peek(
         let aged = entry.aged(pace, now);
         let merged = aged.merged(&constants.others, pace, now);
         let view = View::of(&merged, pace, now);
-        return peeked(aged.account.share(), aged.account.level(), &view, true);
+        let shares = (aged.account.share(), aged.account.rate());
+        return peeked(shares, aged.account.level(), &view, true);
     }
     let drains = shard.quiet_time(limit, key, pace.at(now));
     let constants = shard.constants(limit);
     let level = pace.amount(drains.0 - pace.at(now).0, constants.base);
     peeked(
-        constants.base,
+        (constants.base, constants.base),
         level,
         &quiet_view(constants, pace, drains, now),
         false,
     )
 }
 
-fn peeked(share: Share, level: Amount, view: &View, contended: bool) -> Peek {
+fn peeked(shares: (Share, Share), level: Amount, view: &View, contended: bool) -> Peek {
     Peek {
-        share,
+        share: shares.0,
+        rate: shares.1,
         level_units: level.as_units(),
         remaining: view.remaining_units,
         reset_after: view.reset_after,

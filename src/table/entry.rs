@@ -59,6 +59,7 @@ impl Entry {
             filled: self.account.filled(),
             emptied: self.account.emptied(),
             share: self.account.share(),
+            rate: self.account.rate(),
             overdraft: self.account.overdraft(),
             demand: self.meter.at(tick),
             unmet_units: self.unmet_units,
@@ -100,15 +101,16 @@ impl Entry {
         }
     }
 
-    /// Whether not even one more unit could be admitted here, on rights or on overdraft: peers
-    /// should know.
+    /// Whether peers should know that rights run out here: not even one more unit could be
+    /// admitted, on rights or on overdraft, or no more than this very tick has seen.
     #[must_use]
     pub fn is_low(&self, pace: &Pace) -> bool {
         let room = self
             .account
             .room(pace)
             .saturating_add(self.account.overdraft_room(pace));
-        room.saturating_sub(self.account.level()) < Amount::from_units(1)
+        let left = room.saturating_sub(self.account.level());
+        left < Amount::from_units(1) || left <= Amount::from_units(self.meter.lately_units())
     }
 }
 

@@ -253,8 +253,10 @@ impl Table {
 /// What a node knows of a key, without charging anything.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Peek {
-    /// The share of the limit that this node holds.
+    /// The share of the burst that this node holds.
     pub share: crate::units::Share,
+    /// The share of the rate that this node holds.
+    pub rate: crate::units::Share,
     /// How full this node's part of the bucket is, in units.
     pub level_units: f64,
     /// Units that the cluster still has by what this node knows, rounded down.

@@ -132,8 +132,9 @@ impl Shard {
         let pace = &config.policies[usize::from(entry.limit.0)].pace;
         entry.drain(pace, now);
         let account = &entry.account;
-        let at_base =
-            account.share() == constants.base && account.overdraft() == constants.overdraft;
+        let at_base = account.share() == constants.base
+            && account.rate() == constants.base
+            && account.overdraft() == constants.overdraft;
         let Some(ahead) = pace.quanta_ceil(account.level(), account.share()) else {
             return false;
         };

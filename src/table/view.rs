@@ -69,6 +69,7 @@ impl Table {
     pub fn cut(&self, now: Nanos) -> Vec<Listed> {
         self.list(now, |account| Parcel {
             share: account.share(),
+            rate: account.rate(),
             overdraft: account.overdraft(),
             level: account.level(),
         })
@@ -183,6 +184,7 @@ impl Shard {
             let share = settlement.base.saturating_sub(constants.base);
             let parcel = Parcel {
                 share,
+                rate: share,
                 overdraft: settlement.overdraft.saturating_sub(constants.overdraft),
                 level: settlement.growth_of(entry.limit).level(share, pace),
             };

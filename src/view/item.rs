@@ -106,6 +106,7 @@ fn pack_listed(kind: u8, listed: &Listed, limit: &mut Option<LimitId>, bytes: &m
     bytes.push(kind);
     bytes.extend_from_slice(&listed.key.0.to_be_bytes());
     write(listed.parcel.share.parts().into(), bytes);
+    write(listed.parcel.rate.parts().into(), bytes);
     write(listed.parcel.overdraft.parts().into(), bytes);
     write(listed.parcel.level.grains(), bytes);
 }
@@ -154,6 +155,7 @@ fn unpack_listed(limit: LimitId, bytes: &mut &[u8]) -> Option<Listed> {
         key: KeyId(u128::from_be_bytes(*take(bytes)?)),
         parcel: Parcel {
             share: Share::from_parts(read_u64(bytes)?),
+            rate: Share::from_parts(read_u64(bytes)?),
             overdraft: Share::from_parts(read_u64(bytes)?),
             level: Amount::from_grains(read(bytes)?),
         },
@@ -172,13 +174,15 @@ mod tests {
             any::<u128>(),
             any::<u64>(),
             any::<u64>(),
+            any::<u64>(),
             any::<u128>(),
         )
-            .prop_map(|(limit, key, share, overdraft, level)| Listed {
+            .prop_map(|(limit, key, share, rate, overdraft, level)| Listed {
                 limit: LimitId(limit),
                 key: KeyId(key),
                 parcel: Parcel {
                     share: Share::from_parts(share),
+                    rate: Share::from_parts(rate),
                     overdraft: Share::from_parts(overdraft),
                     level: Amount::from_grains(level),
                 },
@@ -218,15 +222,16 @@ mod tests {
     }
 
     #[test]
-    fn a_key_takes_about_45_bytes() {
+    fn a_key_takes_about_50_bytes() {
         let parcel = Parcel {
             share: Share::WHOLE.portion(1, 5),
+            rate: Share::WHOLE.portion(1, 5),
             overdraft: Share::WHOLE.portion(1, 25),
             level: Amount::from_units(17),
         };
         let (limit, key) = (LimitId(u64::MAX), KeyId(u128::MAX));
         let items = [Item::Key(Listed { limit, key, parcel }); 100];
         let bytes = pack(&items).len() / 100;
-        assert!(bytes <= 46, "{bytes}");
+        assert!(bytes <= 54, "{bytes}");
     }
 }

@@ -34,7 +34,7 @@ use super::{Member, Opening, Statement, View};
 use crate::limit::{Fullness, Overshoot, Parcel};
 use crate::row::Standing;
 use crate::table::{LimitIndex, Policy, Settlement};
-use crate::units::{KeyId, LimitId, NodeId, Share};
+use crate::units::{Amount, KeyId, LimitId, NodeId, Share};
 
 /// What `node` gets when `view` completes with these openings.
 #[must_use]
@@ -202,11 +202,18 @@ impl<'a> Split<'a> {
 
     /// What comes to this member of one key.
     fn part(&self, opened: &Opened, policy: &Policy) -> Parcel {
-        let (share, overdraft) = self.missing(opened, policy);
-        let arrives_used = if self.view.hands_out() {
-            Parcel::used(self.cut(share), self.cut(overdraft), &policy.pace)
-        } else {
-            Parcel::default()
+        let missing = self.missing(opened, policy);
+        let used = Parcel {
+            rate: self.cut(missing.rate),
+            ..Parcel::used(
+                self.cut(missing.share),
+                self.cut(missing.overdraft),
+                &policy.pace,
+            )
+        };
+        let arrives_used = match self.view.hands_out() {
+            true => used,
+            false => Parcel::default(),
         };
         let returned = self.returned(opened);
         let leavers = self
@@ -245,6 +252,7 @@ impl<'a> Split<'a> {
         }
         Some(Parcel {
             share: member.before,
+            rate: member.before,
             overdraft: self.overdraft_of(member.before),
             level: full
                 .unwrap_or(Fullness::FULL)
@@ -253,16 +261,21 @@ impl<'a> Split<'a> {
     }
 
     /// What no opening accounts for: the whole, less what was opened.
-    fn missing(&self, opened: &Opened, policy: &Policy) -> (Share, Share) {
-        let start = (Share::WHOLE, self.overshoot.right());
+    fn missing(&self, opened: &Opened, policy: &Policy) -> Parcel {
+        let start = Parcel {
+            share: Share::WHOLE,
+            rate: Share::WHOLE,
+            overdraft: self.overshoot.right(),
+            level: Amount::ZERO,
+        };
         let members = self.view.members.iter();
         members
             .filter_map(|member| self.opening(opened, member, policy))
-            .fold(start, |left, open| {
-                (
-                    left.0.saturating_sub(open.share),
-                    left.1.saturating_sub(open.overdraft),
-                )
+            .fold(start, |left, open| Parcel {
+                share: left.share.saturating_sub(open.share),
+                rate: left.rate.saturating_sub(open.rate),
+                overdraft: left.overdraft.saturating_sub(open.overdraft),
+                ..left
             })
     }
 
@@ -282,6 +295,7 @@ impl<'a> Split<'a> {
         match self.fullness_of(self.node, policy.id) {
             Some(full) => Parcel {
                 share: left,
+                rate: left,
                 overdraft: rights,
                 level: full.level(left, &policy.pace),
             },
@@ -294,6 +308,7 @@ impl<'a> Split<'a> {
         let level = parcel.level.portion_ceil(self.to - self.from, self.total);
         Parcel {
             share: self.cut(parcel.share),
+            rate: self.cut(parcel.rate),
             overdraft: self.cut(parcel.overdraft),
             level,
         }
@@ -309,6 +324,7 @@ impl<'a> Split<'a> {
 fn sum(one: Parcel, other: Parcel) -> Parcel {
     Parcel {
         share: one.share.saturating_add(other.share),
+        rate: one.rate.saturating_add(other.rate),
         overdraft: one.overdraft.saturating_add(other.overdraft),
         level: one.level.saturating_add(other.level),
     }

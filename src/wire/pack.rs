@@ -63,6 +63,7 @@ fn pack(row: &Row, bytes: &mut Vec<u8>) {
     let small = [
         row.seq,
         row.share.parts(),
+        row.rate.parts(),
         row.overdraft.parts(),
         dense,
         sparse,
@@ -80,7 +81,7 @@ fn unpack(bytes: &mut &[u8]) -> Option<Row> {
     let limit = LimitId(u64::from_be_bytes(*take(bytes)?));
     let key = KeyId(u128::from_be_bytes(*take(bytes)?));
     let mut small = || read_u64(bytes);
-    let (seq, share, overdraft) = (small()?, small()?, small()?);
+    let (seq, share, rate, overdraft) = (small()?, small()?, small()?, small()?);
     let demand = Demand {
         dense: small()?,
         sparse: small()?,
@@ -95,6 +96,7 @@ fn unpack(bytes: &mut &[u8]) -> Option<Row> {
         filled: Amount::from_grains(filled),
         emptied: Amount::from_grains(filled.checked_sub(level)?),
         share: Share::from_parts(share),
+        rate: Share::from_parts(rate),
         overdraft: Share::from_parts(overdraft),
         demand,
         unmet_units,
@@ -116,6 +118,7 @@ mod tests {
                 filled: Amount::from_grains(filled),
                 emptied: Amount::from_grains(filled - level),
                 share: Share::WHOLE,
+                rate: Share::from_parts(seq),
                 unmet_units: u64::MAX,
                 ..Row::new(LimitId(7), KeyId(8))
             };

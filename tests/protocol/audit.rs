@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use distributary::proto::{KeyId, Ledger, Nanos, NodeId, Share, View};
+use distributary::proto::{Grant, KeyId, Ledger, Nanos, NodeId, Share, View};
 
 use crate::cluster::Cluster;
 use crate::host::{Host, LIMIT};
@@ -22,8 +22,14 @@ impl Cluster {
             return;
         }
         for key in self.watched.clone() {
-            let sum = self.held(key) + self.in_flight(key);
+            let rates = self.rates_held(key) + self.rates_in_flight(key);
             let whole = u128::from(Share::WHOLE.parts());
+            assert!(
+                rates <= whole,
+                "rates of {key} sum to more than the whole: {}",
+                self.describe()
+            );
+            let sum = self.held(key) + self.in_flight(key);
             assert!(
                 sum <= whole,
                 "shares of {key} sum to {} of the whole: {}\n{:?}",
@@ -117,6 +123,27 @@ impl Cluster {
             .sum()
     }
 
+    /// The same for the shares of the rate.
+    pub fn rates_held(&self, key: KeyId) -> u128 {
+        let counted = self.counted();
+        counted
+            .map(|host| u128::from(self.rate_of(host, key).parts()))
+            .sum()
+    }
+
+    fn rate_of(&self, host: &Host, key: KeyId) -> Share {
+        let local = Nanos(self.now + host.offset_ns);
+        host.table.peek(LIMIT, key, local).rate
+    }
+
+    /// Shares of the rate of `key` by place.
+    pub fn rates(&self, key: KeyId) -> Vec<f64> {
+        let hosts = self.hosts.iter();
+        hosts
+            .map(|host| self.rate_of(host, key).as_fraction())
+            .collect()
+    }
+
     /// Shares of `key` by place, for messages of failure and for tests of where they are.
     pub fn shares(&self, key: KeyId) -> Vec<f64> {
         let hosts = self.hosts.iter();
@@ -142,6 +169,15 @@ impl Cluster {
 
     /// Granted, not applied yet, and not void: the receiver may still adopt the view it is of.
     pub fn in_flight(&self, key: KeyId) -> u128 {
+        self.on_their_way(key, |grant| grant.share)
+    }
+
+    /// The same for the shares of the rate.
+    pub fn rates_in_flight(&self, key: KeyId) -> u128 {
+        self.on_their_way(key, |grant| grant.rate)
+    }
+
+    fn on_their_way(&self, key: KeyId, part: fn(&Grant) -> Share) -> u128 {
         let hosts: Vec<&Host> = self.counted().collect();
         let mut sum = 0;
         for sender in &hosts {
@@ -155,7 +191,7 @@ impl Cluster {
                     theirs == view && receiver.node.grants_applied_of(sender.id) >= grant.number;
                 let void = theirs.map(|id| id.number) > view.map(|id| id.number);
                 if grant.key == key && !applied && !void {
-                    sum += u128::from(grant.share.parts());
+                    sum += u128::from(part(grant).parts());
                 }
             }
         }

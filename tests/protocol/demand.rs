@@ -40,8 +40,8 @@ fn a_hot_spot_holds_most_within_two_seconds() {
     cluster.watched.push(KEY);
     for hot in [0, 1, 2] {
         load(&mut cluster, 2, 300, hot, 93);
-        let shares = cluster.shares(KEY);
-        assert!(shares[hot] > 0.6, "{shares:?} with the hot spot at {hot}");
+        let rates = cluster.rates(KEY);
+        assert!(rates[hot] > 0.6, "{rates:?} with the hot spot at {hot}");
     }
     cluster.judge().expect("the bound");
 }

@@ -24,5 +24,6 @@ mod forgetting;
 mod handover;
 mod hostile;
 mod relays;
+mod scratch;
 mod smoke;
 mod views;

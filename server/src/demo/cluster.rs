@@ -137,7 +137,7 @@ impl Cluster {
     pub(crate) fn view(&self, node: usize, client: &str) -> View {
         let peek = self.members[node].limiter.peek(client);
         View {
-            share: peek.share.as_fraction(),
+            share: peek.rate.as_fraction(),
             remaining_units: peek.remaining,
         }
     }

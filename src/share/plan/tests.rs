@@ -1,7 +1,9 @@
 //! The planner's rules, one by one.
 
+use super::likelihood::WHOLE;
 use super::*;
 use crate::limit::{Limit, UnitsTime};
+use crate::share::COUNT_SCALE;
 
 fn pace(burst: u64) -> Pace {
     Pace::new(Limit::per_second(100).burst(burst))
@@ -19,6 +21,9 @@ fn holders(demand: [u64; 3], level: [u64; 3]) -> Vec<Holder> {
                 base: third,
                 base_overdraft: Share::NONE,
                 share: third,
+                rate: third,
+                rank: index as u64,
+                reached: true,
                 overdraft: Share::NONE,
                 level: Amount::from_units(level[index]),
                 demand: meter.at(60),
@@ -58,9 +63,13 @@ fn the_rate_follows_a_hot_spot() {
         let moves = plan_of(&holders, own, 99);
         assert_eq!(moves.len(), 1, "{moves:?}");
         assert_eq!(moves[0].to, NodeId(0));
-        assert!(moves[0].parcel.share > Share::WHOLE.portion(1, 4));
+        assert!(moves[0].parcel.rate > Share::WHOLE.portion(1, 4));
     }
-    assert_eq!(plan_of(&holders, 0, 99), []);
+    let back = plan_of(&holders, 0, 99);
+    assert!(
+        back.iter().all(|planned| planned.parcel.rate.is_none()),
+        "{back:?}"
+    );
 }
 
 /// Noise is not demand: one arrival is hardly evidence that the next will land there too.
@@ -94,12 +103,12 @@ fn scarce_units_are_dealt_whole() {
     let unit = Amount::from_units(1).grains();
     let even = [WHOLE / 3; 3];
     assert_eq!(
-        unit_targets(unit * 10, &even),
+        units::dealt(unit * 10, &even),
         [4 * unit, 3 * unit, 3 * unit]
     );
-    assert_eq!(unit_targets(unit / 2, &even), [0; 3]);
+    assert_eq!(units::dealt(unit / 2, &even), [0; 3]);
     let one = [WHOLE / 10, WHOLE / 10 * 8, WHOLE / 10];
-    assert_eq!(unit_targets(unit, &one), [0, unit, 0]);
+    assert_eq!(units::dealt(unit, &one), [0, unit, 0]);
 }
 
 #[test]
@@ -121,6 +130,7 @@ fn nothing_goes_to_whom_was_not_heard() {
 fn a_share_on_its_way_moves_no_other() {
     let mut holders = holders([0, 0, 0], [0, 0, 0]);
     holders[2].share = holders[2].share.portion(9, 10);
+    holders[2].rate = holders[2].rate.portion(9, 10);
     for own in 0..3 {
         assert_eq!(plan_of(&holders, own, 99), []);
     }
@@ -129,14 +139,14 @@ fn a_share_on_its_way_moves_no_other() {
 /// A key too new to have habits of its own is expected where the others land.
 #[test]
 fn units_of_a_new_key_go_where_the_load_is() {
-    let mut holders = holders([0, 0, 0], [3, 0, 0]);
+    let mut holders = holders([0, 0, 0], [10, 0, 0]);
     holders[0].demand = Demand {
         dense: 768,
         sparse: 768,
         habit: 768,
     };
     let asks = |holders: &[Holder]| {
-        let pace = pace(9);
+        let pace = pace(30);
         let rate_count_per_tick = 10 * COUNT_SCALE;
         let asker = Some(NodeId(0));
         donors(
@@ -162,9 +172,12 @@ fn idle_shares_go_home_exactly() {
     let borrowed = Share::from_parts(1_234_567);
     holders[0].share = holders[0].share.saturating_add(borrowed);
     holders[2].share = holders[2].share.saturating_sub(borrowed);
+    holders[0].rate = holders[0].share;
+    holders[2].rate = holders[2].share;
     let moves = plan_of(&holders, 0, 99);
     assert_eq!(moves.len(), 1);
-    assert_eq!((moves[0].to, moves[0].parcel.share), (NodeId(2), borrowed));
+    let Parcel { share, rate, .. } = moves[0].parcel;
+    assert_eq!((moves[0].to, share, rate), (NodeId(2), borrowed, borrowed));
 }
 
 /// A debt without a share would stand for ever: who holds the rate lends what repays it, and who
@@ -177,9 +190,12 @@ fn a_debtor_without_a_share_is_lent_one() {
         (0, Share::NONE),
     ] {
         let mut holders = holders([demand, 0, 0], [99, 0, 20]);
-        holders[0].share = Share::WHOLE;
-        holders[1].share = Share::NONE;
-        holders[2].share = Share::NONE;
+        for (holder, holds) in holders
+            .iter_mut()
+            .zip([Share::WHOLE, Share::NONE, Share::NONE])
+        {
+            (holder.share, holder.rate) = (holds, holds);
+        }
         holders[2].base = base_of_debtor;
         let given = Share::WHOLE.saturating_sub(base_of_debtor);
         holders[0].base = given.portion(1, 2);
@@ -187,12 +203,12 @@ fn a_debtor_without_a_share_is_lent_one() {
         let lent = plan_of(&holders, 0, 99).into_iter();
         let lent: Share = lent
             .filter(|planned| planned.to == NodeId(2))
-            .map(|planned| planned.parcel.share)
+            .map(|planned| planned.parcel.rate)
             .sum();
         let part = lent.as_fraction();
         assert!((0.19..0.25).contains(&part), "{demand} a tick: {part} lent");
-        holders[0].share = holders[0].share.saturating_sub(lent);
-        holders[2].share = lent;
+        holders[0].rate = holders[0].rate.saturating_sub(lent);
+        holders[2].rate = lent;
         holders[2].level = Amount::from_units(30);
         let more = plan_of(&holders, 0, 99);
         assert!(

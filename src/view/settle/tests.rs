@@ -57,6 +57,7 @@ fn listed(share: Share, overdraft: Share, level: Amount) -> Listed {
         key: KEY,
         parcel: Parcel {
             share,
+            rate: share,
             overdraft,
             level,
         },

@@ -43,6 +43,7 @@ fn row() -> Row {
         filled: Amount::from_units(30),
         emptied: Amount::from_units(12),
         share: half(),
+        rate: half(),
         overdraft: Share::from_parts(1000),
         demand: Demand {
             dense: 300,
@@ -57,6 +58,7 @@ fn gossip() -> Gossip {
     let mut outbox = Outbox::default();
     let parcel = Parcel {
         share: half(),
+        rate: half(),
         overdraft: Share::NONE,
         level: Amount::from_units(7),
     };
@@ -123,6 +125,7 @@ fn opening() -> OpeningChunk {
         key: KEY,
         parcel: Parcel {
             share: half(),
+            rate: half(),
             overdraft: Share::NONE,
             level: Amount::from_units(7),
         },

@@ -1,0 +1,89 @@
+//! Where the next requests will probably land.
+
+use super::{Holder, Scene};
+use crate::share::Demand;
+use crate::share::demand::{COUNT_SCALE, DENSE_TICKS, SPARSE_TICKS};
+use crate::units::Share;
+
+/// Arrivals whose evidence counts as much as habit.
+const EVIDENCE_COUNT: u64 = 20 * COUNT_SCALE;
+
+/// Arrivals that the base split, as a prior, counts for in the habit.
+const PRIOR_COUNT: u64 = 20 * COUNT_SCALE;
+
+/// Arrivals of all keys that the base split, as a prior, counts for in the nodes' loads.
+const LOAD_PRIOR_COUNT: u64 = 50 * COUNT_SCALE;
+
+/// How much of the next arrivals each holder will probably see, in parts of [`Share::WHOLE`]; and
+/// how much of the rate should follow it.
+pub(super) struct Likelihood {
+    pub(super) seen: Vec<u128>,
+    pub(super) habit: Vec<u128>,
+    /// How much of the limit is asked for, in parts of the whole, at most the whole.
+    pub(super) load: u128,
+    /// Whether nobody has asked for long.
+    pub(super) idle: bool,
+    /// Units asked for in a tick, times [`COUNT_SCALE`].
+    pub(super) demand: u128,
+}
+
+pub(super) const WHOLE: u128 = Share::WHOLE.parts() as u128;
+
+pub(super) fn likelihood(scene: &Scene<'_>) -> Likelihood {
+    let holders = scene.holders;
+    let sum = |pick: fn(&Demand) -> u64| -> u128 {
+        holders
+            .iter()
+            .map(|holder| u128::from(pick(&holder.demand)))
+            .sum()
+    };
+    let dense = sum(|demand| demand.dense);
+    let (pick, ticks): (fn(&Demand) -> u64, u64) = if dense >= u128::from(EVIDENCE_COUNT) {
+        (|demand| demand.dense, DENSE_TICKS)
+    } else {
+        (|demand| demand.sparse, SPARSE_TICKS)
+    };
+    let total = sum(pick);
+    let habit = habits(holders, sum(|demand| demand.habit));
+    let weight = WHOLE * total / (total + u128::from(EVIDENCE_COUNT));
+    let seen = holders.iter().zip(&habit).map(|(holder, habit)| {
+        let recent = (WHOLE * u128::from(pick(&holder.demand)))
+            .checked_div(total)
+            .unwrap_or(0);
+        (weight * recent + (WHOLE - weight) * habit) / WHOLE
+    });
+    let rate = u128::from(scene.rate_count_per_tick) * u128::from(ticks);
+    let load = (WHOLE * total)
+        .checked_div(rate)
+        .unwrap_or(WHOLE)
+        .min(WHOLE);
+    Likelihood {
+        seen: seen.collect(),
+        habit,
+        load,
+        idle: total == 0,
+        demand: total / u128::from(ticks),
+    }
+}
+
+/// Each holder's part of the arrivals of the last minutes. The prior is its part of the load of all
+/// keys, and the prior of that the base split.
+fn habits(holders: &[Holder], total: u128) -> Vec<u128> {
+    let (prior, base) = (u128::from(PRIOR_COUNT), base_total(holders));
+    let loads: u128 = holders.iter().map(|holder| u128::from(holder.load)).sum();
+    let load_prior = u128::from(LOAD_PRIOR_COUNT);
+    let habit = |holder: &Holder| {
+        let base = WHOLE * u128::from(holder.base.parts()) / base;
+        let load = (WHOLE * u128::from(holder.load) + load_prior * base) / (loads + load_prior);
+        (WHOLE * u128::from(holder.demand.habit) + prior * load) / (total + prior)
+    };
+    holders.iter().map(habit).collect()
+}
+
+pub(super) fn base_total(holders: &[Holder]) -> u128 {
+    holders
+        .iter()
+        .map(|holder| u128::from(holder.base.parts()))
+        .sum::<u128>()
+        .max(1)
+}

@@ -1,0 +1,228 @@
+//! Where the units and the level should be.
+//!
+//! Units lie where the next requests will probably land, in whole ones when they are scarce. The
+//! level lies where the rate is: what is used up drains only at a holder that has a part of the
+//! rate, and a part of the rate whose holder has nothing to drain is lost.
+
+use super::flow::Flow;
+use super::likelihood::{Likelihood, WHOLE, base_total};
+use super::rates::Keeping;
+use super::{Holder, Scene, signed};
+use crate::limit::Pace;
+use crate::share::demand::COUNT_SCALE;
+use crate::units::{Amount, Share};
+
+/// Units for so many ticks of what is asked for now lie where it is asked for.
+const HORIZON_TICKS: u128 = 3;
+
+/// Below so many units for each holder, units are dealt whole: a fraction admits nothing.
+const SCARCE_UNITS_PER_HOLDER: u128 = 16;
+
+/// A holder of a part of the rate whose level is below this part of its own share of all levels may
+/// soon have nothing to drain.
+const LEVEL_LOW: u128 = 4;
+
+const UNIT: u128 = Amount::from_units(1).grains();
+
+/// What each holder has and should have.
+pub(super) struct Units {
+    balances: Vec<i128>,
+    targets: Vec<u128>,
+    /// What each has above or below its target, as far as it is worth sending.
+    pub(super) surplus: Vec<i128>,
+}
+
+pub(super) fn units(scene: &Scene<'_>, likelihood: &Likelihood, keeping: &Keeping) -> Units {
+    let balance = |holder: &Holder| balance(holder, scene.pace);
+    let balances: Vec<i128> = scene.holders.iter().map(balance).collect();
+    let total = balances.iter().sum::<i128>().max(0).unsigned_abs();
+    let mut targets = dealt(total, &weights(scene, total, likelihood));
+    if keeping.few {
+        pool(&mut targets, scene, likelihood, keeping);
+    }
+    let surplus = whole_units(&balances, &targets);
+    Units {
+        balances,
+        targets,
+        surplus,
+    }
+}
+
+/// Moves units to where they should be.
+pub(super) fn unit_flow(
+    scene: &Scene<'_>,
+    giver: Option<usize>,
+    likelihood: &Likelihood,
+    units: &Units,
+) -> Flow {
+    let takes = |index: usize| {
+        // When nobody asks, shares go home and take their units with them.
+        !likelihood.idle && scene.may_take(index) && is_short(scene, units, index)
+    };
+    let gives = |index: usize| giver.is_none_or(|giver| giver == index);
+    Flow::pair(&units.surplus, gives, takes)
+}
+
+fn is_short(scene: &Scene<'_>, units: &Units, index: usize) -> bool {
+    let unit = signed(UNIT);
+    let (balance, target) = (units.balances[index], signed(units.targets[index]));
+    let asks = scene.asker == Some(scene.holders[index].node);
+    let low = asks || balance < unit || balance < target / 2;
+    low && target >= unit && (balance < unit || target - balance >= unit / 4)
+}
+
+/// Units a holder can admit, below zero in debt.
+pub(super) fn balance(holder: &Holder, pace: &Pace) -> i128 {
+    let room = Amount::share_of_units(holder.share, pace.burst_units());
+    signed(room.grains()) - signed(holder.level.grains())
+}
+
+/// How likely the units' next requests land at each holder: as many as will be asked for within the
+/// horizon lie where requests come now, the rest where they come usually. Who asks has shown that it
+/// is alive to this key: it counts for half its base at least.
+fn weights(scene: &Scene<'_>, total: u128, likelihood: &Likelihood) -> Vec<u128> {
+    let wanted = likelihood.demand * HORIZON_TICKS * (UNIT / u128::from(COUNT_SCALE));
+    let near = wanted
+        .checked_div(total / WHOLE)
+        .unwrap_or(WHOLE)
+        .min(WHOLE);
+    let base = base_total(scene.holders);
+    let weight = |(index, holder): (usize, &Holder)| {
+        let mixed =
+            (near * likelihood.seen[index] + (WHOLE - near) * likelihood.habit[index]) / WHOLE;
+        let least = WHOLE * u128::from(holder.base.parts()) / base / 2;
+        match scene.asker == Some(holder.node) {
+            true => mixed.max(least),
+            false => mixed,
+        }
+    };
+    scene.holders.iter().enumerate().map(weight).collect()
+}
+
+/// Deals `total` grains in proportion; where they are scarce, in whole units, the likeliest first.
+pub(super) fn dealt(total: u128, weights: &[u128]) -> Vec<u128> {
+    let sum: u128 = weights.iter().sum::<u128>().max(1);
+    let units = total / UNIT;
+    if units >= SCARCE_UNITS_PER_HOLDER * weights.len() as u128 {
+        return weights.iter().map(|part| total / sum * part).collect();
+    }
+    let mut targets: Vec<_> = weights.iter().map(|part| units * part / sum).collect();
+    let left = units - targets.iter().sum::<u128>();
+    let mut order: Vec<_> = (0..weights.len()).collect();
+    let remainder = |index: usize| units * weights[index] % sum;
+    order.sort_by_key(|index| (std::cmp::Reverse(remainder(*index)), *index));
+    for index in order
+        .into_iter()
+        .take(usize::try_from(left).unwrap_or(usize::MAX))
+    {
+        targets[index] += 1;
+    }
+    targets.into_iter().map(|units| units * UNIT).collect()
+}
+
+/// Where few keep the rate they keep the units too that others will hardly need before they can ask
+/// for more: what lies with one of many is found by nobody else.
+///
+/// Who asks is given what a keeper does not need itself: what it lacks is surplus in small parts at
+/// all the others.
+fn pool(targets: &mut [u128], scene: &Scene<'_>, likelihood: &Likelihood, keeping: &Keeping) {
+    let keepers: Vec<usize> = (0..targets.len())
+        .filter(|index| keeping.keeps(*index))
+        .collect();
+    let Some(count) = std::num::NonZeroUsize::new(keepers.len()) else {
+        return;
+    };
+    let near = likelihood.demand * HORIZON_TICKS;
+    let mut spared = 0;
+    for (index, target) in targets.iter_mut().enumerate() {
+        let need = near * likelihood.seen[index] / WHOLE / u128::from(COUNT_SCALE) + 1;
+        let pools = keeping.keeps(index) && scene.asker.is_none();
+        if !pools && *target > need * UNIT {
+            spared += *target - need * UNIT;
+            *target = need * UNIT;
+        }
+    }
+    if scene.asker.is_some() {
+        return;
+    }
+    let each = spared / UNIT / count.get() as u128;
+    let extra = spared / UNIT % count.get() as u128;
+    for (place, index) in keepers.into_iter().enumerate() {
+        targets[index] += (each + u128::from((place as u128) < extra)) * UNIT;
+    }
+}
+
+/// What each holder has above or below its target, in whole units where anybody has a whole one to
+/// spare: what is lacking is rounded up and what is spared down, so that no fraction that somebody
+/// else needs to make up a unit goes on a journey. Where nobody has, fractions are put together, with
+/// a little more for what drains and is rounded meanwhile.
+fn whole_units(balances: &[i128], targets: &[u128]) -> Vec<i128> {
+    let unit = signed(UNIT);
+    let surplus = |(balance, target): (&i128, &u128)| balance - signed(*target);
+    let raw = || balances.iter().zip(targets).map(surplus);
+    if raw().any(|surplus| surplus >= unit) {
+        return raw()
+            .map(|surplus| surplus.div_euclid(unit) * unit)
+            .collect();
+    }
+    let slack = |surplus: i128| {
+        if surplus < 0 {
+            surplus - unit / 16
+        } else {
+            surplus
+        }
+    };
+    raw().map(slack).collect()
+}
+
+/// Moves what is used up to where it drains.
+pub(super) fn level_flow(
+    scene: &Scene<'_>,
+    giver: Option<usize>,
+    likelihood: &Likelihood,
+    keeping: &Keeping,
+) -> Flow {
+    let holders = scene.holders;
+    let total: u128 = holders.iter().map(|holder| holder.level.grains()).sum();
+    let rates: u128 = holders
+        .iter()
+        .map(|holder| u128::from(holder.rate.parts()))
+        .sum();
+    // Coarse, so that the product fits: 2⁻³³ of a unit is nothing here.
+    let target =
+        |holder: &Holder| ((total >> 40) * u128::from(holder.rate.parts()) / rates.max(1)) << 40;
+    let targets: Vec<u128> = holders.iter().map(target).collect();
+    let surplus =
+        |(holder, target): (&Holder, &u128)| signed(holder.level.grains()) - signed(*target);
+    let surplus: Vec<_> = holders.iter().zip(&targets).map(surplus).collect();
+    let stranded =
+        |index: usize| holders[index].rate.is_none() && holders[index].level.grains() >= UNIT / 256;
+    let any_stranded = (0..holders.len()).any(stranded);
+    let takes = |index: usize| {
+        let level = holders[index].level.grains();
+        let low = targets[index] >= UNIT / 2 && level < targets[index] / LEVEL_LOW;
+        let home = any_stranded && !holders[index].rate.is_none();
+        !likelihood.idle && scene.may_take(index) && (low || home)
+    };
+    let gives = |index: usize| {
+        giver.is_none_or(|giver| giver == index) && (!keeping.few || holders[index].rate.is_none())
+    };
+    Flow::pair(&surplus, gives, takes)
+}
+
+/// Shares of the burst go home when a key is idle.
+pub(super) fn home_flow(
+    scene: &Scene<'_>,
+    giver: Option<usize>,
+    likelihood: &Likelihood,
+    pick: fn(&Holder) -> (Share, Share),
+) -> Flow {
+    let surplus = |holder: &Holder| {
+        let (has, base) = pick(holder);
+        i128::from(has.parts()) - i128::from(base.parts())
+    };
+    let surplus: Vec<_> = scene.holders.iter().map(surplus).collect();
+    let takes = |index: usize| likelihood.idle && scene.may_take(index);
+    let gives = |index: usize| giver.is_none_or(|giver| giver == index);
+    Flow::pair(&surplus, gives, takes)
+}
