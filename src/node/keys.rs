@@ -21,6 +21,10 @@ pub(super) const ROW_LIFE_TICKS: u32 = 160;
 /// unreachable.
 const HEARD_TICKS: u32 = 15;
 
+/// A peer that has acknowledged no grant for so many ticks gets no more: it hears nothing, or cannot
+/// say so.
+const GRANT_PATIENCE_TICKS: u32 = 6;
+
 /// After a grant a peer gets no other of the same key until its row shows it, or so many ticks
 /// have passed.
 const GRANT_REST_TICKS: u32 = 3;
@@ -356,7 +360,8 @@ impl Node {
             *to != node || *seq < row_seq || now.0.saturating_sub(at.0) >= rest_ns
         });
         let heard = peer.is_heard(now, self.config.ticks_ns(HEARD_TICKS));
-        self.is_fellow(node) && rested && heard && peer.outbox.has_room()
+        let stalled = peer.is_stalled(now, self.config.ticks_ns(GRANT_PATIENCE_TICKS));
+        self.is_fellow(node) && rested && heard && !stalled && peer.outbox.has_room()
     }
 
     /// Whether peers should hear of a key at this tick.

@@ -28,6 +28,8 @@ pub(super) struct Peer {
     pub(super) outbox: Outbox,
     /// When grants were last sent to it.
     pub(super) granted_at: Option<Nanos>,
+    /// Since when it owes an acknowledgement of grants.
+    pub(super) unacknowledged_since: Option<Nanos>,
     /// How far it has heard our rows.
     pub(super) progress: Progress,
     /// What it does not hear, and what it was told that this node does not.
@@ -46,6 +48,19 @@ impl Peer {
         let since = |at: Nanos| now.0.saturating_sub(at.0);
         self.connected && self.heard_at.is_some_and(|at| since(at) <= patience_ns)
     }
+    /// Whether it has acknowledged no grant for longer than `patience_ns` though some were sent.
+    pub(super) fn is_stalled(&self, now: Nanos, patience_ns: u64) -> bool {
+        let waits = |since: Nanos| now.0.saturating_sub(since.0) > patience_ns;
+        self.unacknowledged_since.is_some_and(waits)
+    }
+
+    /// Takes the peer's word on which grants it has applied.
+    pub(super) fn acknowledge(&mut self, number: u64, now: Nanos) {
+        if self.outbox.acknowledge(number) || self.outbox.is_empty() {
+            self.unacknowledged_since = (!self.outbox.is_empty()).then_some(now);
+        }
+    }
+
     /// Whether nobody has reached it for so long; `since` stands for when it was never heard.
     pub(super) fn is_over(&self, now: Nanos, since: Nanos, patience_ns: u64) -> bool {
         let silent_ns = now.0.saturating_sub(self.heard_at.unwrap_or(since).0);

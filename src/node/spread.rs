@@ -132,6 +132,7 @@ impl Node {
             return Vec::new();
         }
         peer.granted_at = Some(now);
+        peer.unacknowledged_since.get_or_insert(now);
         peer.outbox
             .pending()
             .take(GRANTS_PER_MESSAGE_MAX)
@@ -193,7 +194,7 @@ impl Node {
             return;
         }
         if let Some(peer) = self.peers.get_mut(&from) {
-            peer.outbox.acknowledge(applied);
+            peer.acknowledge(applied, now);
         }
         if !self.is_fellow(self.id) {
             return;

@@ -370,6 +370,7 @@ impl Node {
             }));
             peer.outbox.clear();
             peer.granted_at = None;
+            peer.unacknowledged_since = None;
         }
         taken
     }

@@ -85,8 +85,9 @@ impl Outbox {
         });
     }
 
-    /// Lets go of all up to `number`, which the receiver has applied.
-    pub fn acknowledge(&mut self, number: u64) {
+    /// Lets go of all up to `number`, which the receiver has applied; says whether that was any.
+    pub fn acknowledge(&mut self, number: u64) -> bool {
+        let before = self.pending.len();
         while self
             .pending
             .front()
@@ -94,6 +95,7 @@ impl Outbox {
         {
             self.pending.pop_front();
         }
+        self.pending.len() < before
     }
 
     /// The number of the last grant that was added.

@@ -152,6 +152,10 @@ impl Cluster {
             .collect()
     }
 
+    pub fn rate_at(&self, place: usize, key: KeyId) -> Share {
+        self.rate_of(&self.hosts[place], key)
+    }
+
     pub fn share_at(&self, place: usize, key: KeyId) -> Share {
         self.share_of(&self.hosts[place], key)
     }

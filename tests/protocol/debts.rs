@@ -45,13 +45,16 @@ fn indebted(seed: u64) -> (Cluster, usize) {
     saturate(&mut cluster, 1, 300, 30);
     // Below the limit: the merged view has units, so that overdraft is allowed.
     saturate(&mut cluster, 1, 60, 2);
-    let poorest = |place: &usize| cluster.share_at(*place, KEY);
+    let poorest = |place: &usize| (cluster.rate_at(*place, KEY), cluster.share_at(*place, KEY));
     let debtor = (2..5).min_by_key(poorest).expect("three others");
-    let share = cluster.share_at(debtor, KEY).as_fraction();
-    assert!(share < 0.001, "seed {seed}: the debtor holds {share}");
+    let rate = cluster.rate_at(debtor, KEY).as_fraction();
+    assert!(
+        rate < 0.01,
+        "seed {seed}: the debtor holds {rate} of the rate"
+    );
     cluster.cut_between(&[debtor], &[0, 1, 2, 3, 4]);
     let taken = cluster.exhaust(debtor, KEY);
-    saturate(&mut cluster, 1, 95, 60);
+    saturate(&mut cluster, 1, 95, 15);
     cluster.heal();
     let debt = debt_units(&cluster, debtor);
     assert!(debt > 10.0, "seed {seed}: {taken} taken, {debt} owed");
@@ -66,8 +69,8 @@ fn a_debt_is_repaid_while_the_hot_spot_is_elsewhere() {
         let debt = debt_units(&cluster, debtor);
         assert!(debt <= 0.0, "seed {seed}: still owes {debt} units");
         // And what it needed for that is of use again: the hot spot has nearly all.
-        let shares = cluster.shares(KEY);
-        assert!(shares[1] > 0.8, "seed {seed}: {shares:?}");
+        let rates = cluster.rates(KEY);
+        assert!(rates[1] > 0.8, "seed {seed}: {rates:?}");
         cluster.judge().expect("the bound");
     }
 }

@@ -24,6 +24,5 @@ mod forgetting;
 mod handover;
 mod hostile;
 mod relays;
-mod scratch;
 mod smoke;
 mod views;

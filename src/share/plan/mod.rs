@@ -161,7 +161,7 @@ impl Flows {
                 (holder.overdraft, holder.base_overdraft)
             }),
             units: unit_flow(scene, giver, &likelihood, &units),
-            level: level_flow(scene, giver, &likelihood, &keeping),
+            level: level_flow(scene, giver, &likelihood),
         }
     }
 

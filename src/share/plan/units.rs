@@ -176,12 +176,7 @@ fn whole_units(balances: &[i128], targets: &[u128]) -> Vec<i128> {
 }
 
 /// Moves what is used up to where it drains.
-pub(super) fn level_flow(
-    scene: &Scene<'_>,
-    giver: Option<usize>,
-    likelihood: &Likelihood,
-    keeping: &Keeping,
-) -> Flow {
+pub(super) fn level_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &Likelihood) -> Flow {
     let holders = scene.holders;
     let total: u128 = holders.iter().map(|holder| holder.level.grains()).sum();
     let rates: u128 = holders
@@ -197,17 +192,20 @@ pub(super) fn level_flow(
     let surplus: Vec<_> = holders.iter().zip(&targets).map(surplus).collect();
     let stranded =
         |index: usize| holders[index].rate.is_none() && holders[index].level.grains() >= UNIT / 256;
-    let any_stranded = (0..holders.len()).any(stranded);
-    let takes = |index: usize| {
+    let low = |index: usize| {
         let level = holders[index].level.grains();
-        let low = targets[index] >= UNIT / 2 && level < targets[index] / LEVEL_LOW;
-        let home = any_stranded && !holders[index].rate.is_none();
-        !likelihood.idle && scene.may_take(index) && (low || home)
+        targets[index] >= UNIT / 2 && level < targets[index] / LEVEL_LOW
     };
-    let gives = |index: usize| {
-        giver.is_none_or(|giver| giver == index) && (!keeping.few || holders[index].rate.is_none())
-    };
-    Flow::pair(&surplus, gives, takes)
+    let may_take = |index: usize| !likelihood.idle && scene.may_take(index);
+    let gives = |index: usize| giver.is_none_or(|giver| giver == index);
+    if (0..holders.len()).any(low) {
+        return Flow::pair(&surplus, gives, |index| may_take(index) && low(index));
+    }
+    Flow::pair(
+        &surplus,
+        |index| gives(index) && stranded(index),
+        |index| may_take(index) && !holders[index].rate.is_none(),
+    )
 }
 
 /// Shares of the burst go home when a key is idle.
