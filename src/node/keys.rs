@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::limit::Parcel;
-use crate::row::Row;
+use crate::row::{Heard, Row};
 use crate::share::{COUNT_SCALE, Holder, Move, Scene, donors, plan, weight};
 use crate::table::{Constants, Entry, LimitIndex};
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
@@ -13,6 +13,12 @@ use super::peer::Peer;
 
 /// A row is told again after so many ticks though nothing changed.
 const ROW_REFRESH_TICKS: u32 = 50;
+
+/// A row that says little new is told so many ticks after the last at the earliest.
+const ROW_REST_TICKS: u32 = 3;
+
+/// A balance that is off by this part of a node's room from what peers reckon with is news.
+const NEWS_PART: u128 = 4;
 
 /// A row that was not told again for so many ticks is forgotten.
 pub(super) const ROW_LIFE_TICKS: u32 = 160;
@@ -364,7 +370,8 @@ impl Node {
         self.is_fellow(node) && rested && heard && !stalled && peer.outbox.has_room()
     }
 
-    /// Whether peers should hear of a key at this tick.
+    /// Whether peers should hear of a key at this tick: at once if it is other than what they reckon
+    /// with, within a few ticks if it has changed at all, and now and then to refresh.
     fn is_due(&self, entry: &Entry, constants: &Constants, row: &Row, now: Nanos) -> bool {
         let moved = row.share != constants.base
             || row.rate != constants.base
@@ -377,9 +384,27 @@ impl Node {
             || row.rate != sent.rate
             || row.overdraft != sent.overdraft
             || row.unmet_units > 0;
-        let stale =
-            now.0.saturating_sub(entry.sent_at.0) >= self.config.ticks_ns(ROW_REFRESH_TICKS);
-        changed || (stale && (moved || row.demand.sparse > 0))
+        let waited = |ticks| now.0.saturating_sub(entry.sent_at.0) >= self.config.ticks_ns(ticks);
+        let stale = waited(ROW_REFRESH_TICKS) && (moved || row.demand.sparse > 0);
+        stale || (changed && (waited(ROW_REST_TICKS) || self.is_news(entry, sent, row, now)))
+    }
+
+    /// Whether a row says something that peers do not reckon with by the last one.
+    fn is_news(&self, entry: &Entry, sent: &Row, row: &Row, now: Nanos) -> bool {
+        let pace = &self.table.policy(entry.limit).pace;
+        let heard = Heard {
+            origin: self.id,
+            row: *sent,
+            at: entry.sent_at,
+        };
+        let reckoned = heard.balance_at(now, pace).grains();
+        let is = Amount::share_of_units(row.share, pace.burst_units())
+            .saturating_sub(row.level())
+            .grains();
+        let room = Amount::share_of_units(row.share, pace.burst_units()).grains();
+        let much = (room / NEWS_PART).max(Amount::from_units(1).grains());
+        let wants = row.unmet_units > 0 && sent.unmet_units == 0;
+        wants || row.rate != sent.rate || is.abs_diff(reckoned) >= much
     }
 
     fn rate_count_per_tick(&self, limit: LimitIndex) -> u64 {

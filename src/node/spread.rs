@@ -3,7 +3,7 @@
 use super::Node;
 use crate::row::Row;
 use crate::share::Grant;
-use crate::units::{KeyId, Nanos, NodeId};
+use crate::units::{Amount, KeyId, Nanos, NodeId};
 use crate::view::ViewId;
 use crate::wire::{DATAGRAM_BYTES, Gossip, Message, ROW_BYTES_USUAL};
 
@@ -214,6 +214,9 @@ impl Node {
         let applied = self.table.with_entry(limit, grant.key, now, |entry, _| {
             entry.drain(&self.table.policy(limit).pace, now);
             entry.account.apply(grant.parcel());
+            if entry.account.balance(&self.table.policy(limit).pace) >= Amount::from_units(1) {
+                entry.asked_in_vain = 0;
+            }
         });
         if applied.is_some() {
             self.applied.advance(from);

@@ -19,6 +19,9 @@ const QUIET_PART: u64 = 2;
 /// The protocol is told of one key's want at most once in this part of a tick.
 const URGENT_PER_TICK: u64 = 20;
 
+/// And the less often the more often it was told in vain: up to about a tick and a half apart.
+const VAIN_DOUBLINGS_MAX: u32 = 5;
+
 pub(super) fn check(
     shard: &mut Shard,
     config: &TableConfig,
@@ -154,13 +157,16 @@ fn signal(
     now: Nanos,
     tick_ns: u64,
 ) -> Signal {
-    let gap = Duration::from_nanos(tick_ns / URGENT_PER_TICK);
+    // Where the others have nothing either, asking on would cost messages for nothing.
+    let patience = 1 << entry.asked_in_vain.min(VAIN_DOUBLINGS_MAX);
+    let gap = Duration::from_nanos(tick_ns / URGENT_PER_TICK * patience);
     let wants = basis.is_none() || entry.is_low(pace);
     let rested = entry
         .urged_at
         .is_none_or(|urged_at| now.since(urged_at) >= gap);
     if wants && rested {
         entry.urged_at = Some(now);
+        entry.asked_in_vain = entry.asked_in_vain.saturating_add(1);
         entry.noted = true;
         return Signal::Urgent;
     }

@@ -4,7 +4,7 @@ use super::LimitIndex;
 use crate::limit::{Account, Pace};
 use crate::row::{Merged, Row, Rows, Standing};
 use crate::share::Meter;
-use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId};
+use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 
 /// A contended key: its account, what it is asked for, what peers say of it.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Entry {
     pub noted: bool,
     /// When the protocol was last told that rights ran out here.
     pub urged_at: Option<Nanos>,
+    /// How often peers were told of it in a row without sending units.
+    pub asked_in_vain: u32,
     /// The last row sent: to tell whether another is due.
     pub sent: Option<Row>,
     /// When it was sent.
@@ -44,6 +46,7 @@ impl Entry {
             gathered_until: Nanos::ZERO,
             noted: false,
             urged_at: None,
+            asked_in_vain: 0,
             sent: None,
             sent_at: Nanos::ZERO,
             granted: Vec::new(),
@@ -73,11 +76,13 @@ impl Entry {
     }
 
     /// What was gathered is kept until it has drained: spread before, its parts would drain at
-    /// different times, and the cluster's bucket would no longer be one bucket.
+    /// different times, and the cluster's bucket would no longer be one bucket. It no longer is
+    /// where this node holds a part only.
     pub fn keep_gathered(&mut self, now: Nanos, tick_ns: u64) {
         let gathered = self.gathered_until > Nanos::ZERO;
         if gathered && self.gathered_until <= now {
-            let full = self.account.level() > Amount::ZERO;
+            let whole = self.account.share() == Share::WHOLE && self.account.rate() == Share::WHOLE;
+            let full = whole && self.account.level() > Amount::ZERO;
             self.gathered_until = if full {
                 Nanos(now.0 + 2 * tick_ns)
             } else {

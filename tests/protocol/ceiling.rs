@@ -117,6 +117,15 @@ impl Schedule {
                 self.cluster.describe()
             );
         }
+        for key in self.keys.clone() {
+            let rates = self.cluster.rates(key);
+            let whole = u128::from(distributary::Share::WHOLE.parts());
+            assert_eq!(
+                self.cluster.rates_held(key),
+                whole,
+                "seed {seed}: {rates:?} of {key}"
+            );
+        }
         for place in self.cluster.running() {
             let contended = self.cluster.hosts[place].table.counters().keys_contended;
             assert_eq!(
