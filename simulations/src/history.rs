@@ -169,6 +169,9 @@ pub enum What {
 pub struct Holdings {
     /// The key, by number.
     pub key: u32,
+    /// Whether these are shares of the rate; else of the burst.
+    #[serde(default)]
+    pub rate: bool,
     /// Σ shares held by living processes that count with somebody.
     pub held_parts: u64,
     /// Σ shares in grants that were sent, not yet applied, and can still be.

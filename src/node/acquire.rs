@@ -1,4 +1,8 @@
-//! The asking side of `acquire`: one question per key in flight, the rest wait in line.
+//! The asking side of `acquire`: of each key a few questions in flight, the rest wait in line.
+//!
+//! How many is found out as by a transport that starts slowly: one at first, twice as many after each
+//! that was allowed, one again after a refusal. So a burst is through in a few round trips, and an
+//! exhausted key costs no round trip for each request.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -33,6 +37,9 @@ const REFUSALS_MAX: usize = 65_536;
 /// Questions given up whose answers are still looked out for: of what they charge, more is burned.
 const GIVEN_UP_MAX: usize = 65_536;
 
+/// Questions of one key in flight at once.
+const WINDOW_MAX: usize = 64;
+
 /// A refusal is remembered for so many ticks at most.
 const REFUSAL_TICKS: u32 = 5;
 
@@ -51,13 +58,47 @@ pub(super) struct Asking {
     takes_own: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Line {
-    waiting: VecDeque<(Ticket, Request)>,
+    waiting: VecDeque<Waiting>,
+    /// How many questions may be in flight.
+    window: usize,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            window: 1,
+        }
+    }
+}
+
+impl Line {
+    /// Learns from an answer how many questions are worth asking at once.
+    fn learn(&mut self, allowed: bool) {
+        self.window = match allowed {
+            true => (self.window * 2).min(WINDOW_MAX),
+            false => 1,
+        };
+    }
+
+    /// The first that was not asked for yet, if another question may be put.
+    fn next(&self) -> Option<(Ticket, Request)> {
+        let asked = self.waiting.iter().filter(|one| one.asked.is_some());
+        let next = self.waiting.iter().find(|one| one.asked.is_none())?;
+        (asked.count() < self.window).then_some((next.ticket, next.request))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    ticket: Ticket,
+    request: Request,
     asked: Option<Asked>,
 }
 
-/// The question in flight: it is for the first in line.
+/// A question in flight.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     number: u64,
@@ -86,9 +127,8 @@ impl Asking {
         self.deadlines.first().map(|(deadline, ..)| *deadline)
     }
 
-    /// Waits no longer for the answer to the question in flight of a line, if there is one.
-    fn give_up(&mut self, key: KeyId) {
-        let asked = self.lines.get_mut(&key).and_then(|line| line.asked.take());
+    /// Waits no longer for the answer to a question.
+    fn give_up(&mut self, asked: Option<Asked>) {
         if let Some(Asked { number, holder }) = asked {
             self.given_up.insert((number, holder));
         }
@@ -125,7 +165,11 @@ impl Node {
             let place = (request.deadline, ask.key, ticket);
             self.asking.deadlines.insert(place);
             let line = self.asking.lines.entry(ask.key).or_default();
-            line.waiting.push_back((ticket, request));
+            line.waiting.push_back(Waiting {
+                ticket,
+                request,
+                asked: None,
+            });
             self.ask_next(now, ask.key);
         }
         self.set_deadline();
@@ -164,26 +208,26 @@ impl Node {
             .collect()
     }
 
-    /// Puts the question of the first in line, unless one is in flight.
+    /// Puts the questions of the first in line, as many as may be in flight.
     fn ask_next(&mut self, now: Nanos, key: KeyId) {
         loop {
             let Some(line) = self.asking.lines.get(&key) else {
                 return;
             };
-            let Some((ticket, request)) = line.waiting.front().copied() else {
+            if line.waiting.is_empty() {
                 self.asking.lines.remove(&key);
                 return;
-            };
-            if line.asked.is_some() {
-                return;
             }
+            let Some((ticket, request)) = line.next() else {
+                return;
+            };
             if let Some(decision) = self.remembered(request.ask, now) {
                 self.leave_line(key, ticket);
                 self.answered(ticket, decision);
                 continue;
             }
             match self.decider(key) {
-                Some(holder) => return self.put(now, holder, request.ask),
+                Some(holder) => self.put(now, holder, ticket, request.ask),
                 None => {
                     self.leave_line(key, ticket);
                     self.fall_back(now, ticket, request);
@@ -192,11 +236,13 @@ impl Node {
         }
     }
 
-    fn put(&mut self, now: Nanos, holder: NodeId, ask: Ask) {
+    fn put(&mut self, now: Nanos, holder: NodeId, ticket: Ticket, ask: Ask) {
         self.asking.numbers += 1;
         let number = self.asking.numbers;
         if let Some(line) = self.asking.lines.get_mut(&ask.key) {
-            line.asked = Some(Asked { number, holder });
+            let place = line.waiting.iter_mut().find(|one| one.ticket == ticket);
+            let asked = Asked { number, holder };
+            place.expect("it waits in this line").asked = Some(asked);
         }
         let limit = self.table.policy(ask.limit).id;
         let question = Question {
@@ -230,16 +276,19 @@ impl Node {
     /// A holder's answer. It is used once, for the question it names, and only before the deadline
     /// of the one who asked; one that comes too late is handed back.
     pub(super) fn handle_answer(&mut self, now: Nanos, from: NodeId, answer: Answer) {
-        let asked = |line: &Line| {
-            line.asked
+        let named = |one: &&Waiting| {
+            one.asked
                 .is_some_and(|asked| asked.number == answer.number && asked.holder == from)
         };
-        let line = self
-            .asking
-            .lines
-            .get_mut(&answer.key)
-            .filter(|line| asked(line));
-        let Some(line) = line else {
+        let line = self.asking.lines.get_mut(&answer.key);
+        let one = line.and_then(|line| {
+            let one = line.waiting.iter().find(named).copied();
+            one.inspect(|_| line.learn(answer.allowed))
+        });
+        let Some(Waiting {
+            ticket, request, ..
+        }) = one
+        else {
             // A doubled answer was used already: only what was given up may be handed back.
             if self.asking.given_up.remove(&(answer.number, from)) {
                 self.hand_back(from, answer);
@@ -247,10 +296,6 @@ impl Node {
             return;
         };
         let key = answer.key;
-        line.asked = None;
-        let Some((ticket, request)) = line.waiting.front().copied() else {
-            return;
-        };
         if request.deadline < now {
             self.hand_back(from, answer);
             self.leave_line(key, ticket);
@@ -357,24 +402,13 @@ impl Node {
     /// Requests whose deadline has passed are decided by the fallback, now.
     pub(super) fn expire_questions(&mut self, now: Nanos) {
         while let Some((_, key, ticket)) = self.asking.late(now) {
-            let Some(line) = self.asking.lines.get(&key) else {
+            let Some(Waiting { request, asked, .. }) = self.leave_line(key, ticket) else {
                 continue;
             };
-            let first = line
-                .waiting
-                .front()
-                .is_some_and(|(other, _)| *other == ticket);
-            if first {
-                self.asking.give_up(key);
-            }
-            let Some(request) = self.leave_line(key, ticket) else {
-                continue;
-            };
+            self.asking.give_up(asked);
             self.counters.questions_expired += 1;
             self.fall_back(now, ticket, request);
-            if first {
-                self.ask_next(now, key);
-            }
+            self.ask_next(now, key);
         }
     }
 
@@ -382,12 +416,19 @@ impl Node {
     pub(super) fn ask_again(&mut self, now: Nanos, lost: NodeId) {
         let keys: Vec<_> = self.asking.lines.keys().copied().collect();
         for key in keys {
-            let line = self.asking.lines.get(&key);
-            let asked = line.and_then(|line| line.asked);
-            if asked.is_some_and(|asked| asked.holder == lost) {
-                self.asking.give_up(key);
-                self.ask_next(now, key);
+            let line = self.asking.lines.get_mut(&key).into_iter();
+            let asked = line.flat_map(|line| line.waiting.iter_mut());
+            let asked_of_lost = asked
+                .filter(|one| one.asked.is_some_and(|asked| asked.holder == lost))
+                .map(|one| one.asked.take());
+            let given_up: Vec<_> = asked_of_lost.collect();
+            if given_up.is_empty() {
+                continue;
             }
+            given_up
+                .into_iter()
+                .for_each(|asked| self.asking.give_up(asked));
+            self.ask_next(now, key);
         }
     }
 
@@ -396,7 +437,7 @@ impl Node {
         self.asking.refusals.clear();
         self.asking.given_up.clear();
         for line in self.asking.lines.values_mut() {
-            line.asked = None;
+            line.waiting.iter_mut().for_each(|one| one.asked = None);
         }
         let keys: Vec<_> = self.asking.lines.keys().copied().collect();
         keys.into_iter().for_each(|key| self.ask_next(now, key));
@@ -440,17 +481,14 @@ impl Node {
     }
 
     /// Takes a request out of its line; what it asked for, if it was in it.
-    fn leave_line(&mut self, key: KeyId, ticket: Ticket) -> Option<Request> {
+    fn leave_line(&mut self, key: KeyId, ticket: Ticket) -> Option<Waiting> {
         let line = self.asking.lines.get_mut(&key)?;
-        let place = line
-            .waiting
-            .iter()
-            .position(|(other, _)| *other == ticket)?;
-        let (_, request) = line.waiting.remove(place)?;
+        let place = line.waiting.iter().position(|one| one.ticket == ticket)?;
+        let one = line.waiting.remove(place)?;
         self.asking
             .deadlines
-            .remove(&(request.deadline, key, ticket));
-        Some(request)
+            .remove(&(one.request.deadline, key, ticket));
+        Some(one)
     }
 
     fn answered(&mut self, ticket: Ticket, decision: Decision) {

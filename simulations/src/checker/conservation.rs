@@ -58,8 +58,12 @@ fn found(at_ns: u64, held: &Holdings, run: &Run) -> Finding {
     let whole = held.whole_parts.max(1) as f64;
     let measured = (held.whole_parts as i128 - slack(held)) as f64 / whole;
     let text = format!(
-        "key {}: {} parts held and {} in flight, of {}",
-        held.key, held.held_parts, held.in_flight_parts, held.whole_parts
+        "key {}'s {}: {} parts held and {} in flight, of {}",
+        held.key,
+        if held.rate { "rate" } else { "burst" },
+        held.held_parts,
+        held.in_flight_parts,
+        held.whole_parts
     );
     let mut timeline = timeline::notes(run, 0, at_ns);
     timeline.push(timeline::line(at_ns, &text));
@@ -82,7 +86,7 @@ fn missing(scenario: &Scenario, run: &Run, groups: u32) -> Option<Finding> {
     let mut last = std::collections::BTreeMap::new();
     for note in &run.notes {
         if let What::Holdings(held) = &note.what {
-            last.insert(held.key, (note.at_ns, held));
+            last.insert((held.key, held.rate), (note.at_ns, held));
         }
     }
     let settled_ns = ns(scenario.duration_ms + settle_ms(scenario));
@@ -111,6 +115,7 @@ mod tests {
     fn holds(at_ms: u64, held_parts: u64, in_flight_parts: u64) -> Note {
         let held = Holdings {
             key: 7,
+            rate: false,
             held_parts,
             in_flight_parts,
             whole_parts: 100,

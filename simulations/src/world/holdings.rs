@@ -1,7 +1,7 @@
 //! What all nodes together hold of the keys that are watched.
 
 use distributary::Share;
-use distributary::proto::{Amount, KeyId};
+use distributary::proto::{Amount, Grant, KeyId};
 
 use super::World;
 use super::process::{LIMIT, Process};
@@ -24,8 +24,9 @@ impl World<'_> {
             let contended = self.living().any(is_contended);
             let ended = std::mem::replace(&mut self.watch.was_contended[number], contended);
             if contended || ended {
-                let holdings = self.holdings(number);
-                self.note(What::Holdings(holdings));
+                let (burst, rate) = (self.holdings(number), self.rates(number));
+                self.note(What::Holdings(burst));
+                self.note(What::Holdings(rate));
             }
         }
     }
@@ -36,13 +37,32 @@ impl World<'_> {
         let held = self.living().map(|process| self.held_by(process, key));
         Holdings {
             key: name,
+            rate: false,
             held_parts: held.sum(),
-            in_flight_parts: self.in_flight(key),
+            in_flight_parts: self.in_flight(key, |grant| grant.share),
             whole_parts: Share::WHOLE.parts(),
             counters: self
                 .living()
                 .filter_map(|process| self.counters(process, number, key))
                 .collect(),
+        }
+    }
+
+    /// The same for the shares of the rate.
+    fn rates(&self, number: usize) -> Holdings {
+        let name = self.watch.keys[number];
+        let key = self.keys[name as usize];
+        let held = self.living().map(|process| {
+            let of = &self.processes[process];
+            of.table.peek(LIMIT, key, of.local(self.now_ns)).rate
+        });
+        Holdings {
+            key: name,
+            rate: true,
+            held_parts: held.map(Share::parts).sum(),
+            in_flight_parts: self.in_flight(key, |grant| grant.rate),
+            whole_parts: Share::WHOLE.parts(),
+            counters: Vec::new(),
         }
     }
 
@@ -68,7 +88,7 @@ impl World<'_> {
     }
 
     /// Granted, not applied yet, and not void: the receiver may still adopt the view it is of.
-    fn in_flight(&self, key: KeyId) -> u64 {
+    fn in_flight(&self, key: KeyId, part: fn(&Grant) -> Share) -> u64 {
         let mut sum = 0;
         for sender in self.living().map(|process| &self.processes[process]) {
             let view = sender.node.ledger().adopted_id();
@@ -84,7 +104,7 @@ impl World<'_> {
                     theirs == view && receiver.node.grants_applied_of(sender.id) >= grant.number;
                 let void = theirs.map(|id| id.number) > view.map(|id| id.number);
                 if !applied && !void {
-                    sum += grant.share.parts();
+                    sum += part(grant).parts();
                 }
             }
         }
