@@ -80,7 +80,9 @@ impl Node {
         });
         let peers = peers.filter_map(|(node, peer)| {
             let report = peer.report.as_ref()?;
-            let has_left = report.leaving && !report.known.contains(node);
+            // A leaver that handed over to somebody who is gone now is still waited for here.
+            let carried = self.ledger.carried().contains(node);
+            let has_left = report.leaving && !report.known.contains(node) && !carried;
             (!has_left && !self.counts_apart(*node, report)).then_some(Candidate {
                 node: *node,
                 report,
