@@ -19,8 +19,11 @@ const QUIET_PART: u64 = 2;
 /// The protocol is told of one key's want at most once in this part of a tick.
 const URGENT_PER_TICK: u64 = 20;
 
-/// And the less often the more often it was told in vain: up to about a tick and a half apart.
-const VAIN_DOUBLINGS_MAX: u32 = 5;
+/// And the less often the more often it was told in vain: up to about three ticks apart.
+const VAIN_DOUBLINGS_MAX: u32 = 6;
+
+/// The first few go out at their usual pace: an answer takes a round trip.
+const VAIN_FREE: u32 = 2;
 
 pub(super) fn check(
     shard: &mut Shard,
@@ -158,7 +161,11 @@ fn signal(
     tick_ns: u64,
 ) -> Signal {
     // Where the others have nothing either, asking on would cost messages for nothing.
-    let patience = 1 << entry.asked_in_vain.min(VAIN_DOUBLINGS_MAX);
+    let patience = 1
+        << entry
+            .asked_in_vain
+            .saturating_sub(VAIN_FREE)
+            .min(VAIN_DOUBLINGS_MAX);
     let gap = Duration::from_nanos(tick_ns / URGENT_PER_TICK * patience);
     let wants = basis.is_none() || entry.is_low(pace);
     let rested = entry
