@@ -178,7 +178,12 @@ async fn of_two_groups_that_meet_again_the_smaller_begins_a_new_life() {
     cluster.cut(3);
     until("each side goes on alone", || {
         let sizes = cluster.nodes.iter().map(|node| node.stats().members);
-        sizes.into_iter().eq([3, 3, 3, 2, 2])
+        // Until all of the other side were given up they are carried, and nobody counts apart.
+        let limiters = cluster.limiters().into_iter();
+        let parts = limiters.map(|one| one.peek("never asked for").share);
+        let whole = parts.zip([3, 3, 3, 2, 2]);
+        let mut whole = whole.map(|(part, nodes)| part == Share::WHOLE.portion(1, nodes));
+        sizes.into_iter().eq([3, 3, 3, 2, 2]) && whole.all(|one| one)
     })
     .await;
     for limiter in cluster.limiters() {
