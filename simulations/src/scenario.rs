@@ -221,6 +221,23 @@ pub struct Workload {
     pub until_ms: Option<u64>,
 }
 
+impl Workload {
+    /// One key, one unit a request, at any place and at any time of the run.
+    #[must_use]
+    pub fn plain(load_milli: u64) -> Self {
+        Self {
+            load_milli,
+            keys: one(),
+            popularity: Popularity::default(),
+            placement: Placement::default(),
+            timing: Timing::default(),
+            costs: unit_costs(),
+            from_ms: 0,
+            until_ms: None,
+        }
+    }
+}
+
 /// How keys are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -392,15 +392,11 @@ impl Node {
     /// Whether a row says something that peers do not reckon with by the last one.
     fn is_news(&self, entry: &Entry, sent: &Row, row: &Row, now: Nanos) -> bool {
         let pace = &self.table.policy(entry.limit).pace;
-        let heard = Heard {
-            origin: self.id,
-            row: *sent,
-            at: entry.sent_at,
+        let balance = |row: &Row, at: Nanos| {
+            let (origin, row) = (self.id, *row);
+            Heard { origin, row, at }.balance_at(now, pace).grains()
         };
-        let reckoned = heard.balance_at(now, pace).grains();
-        let is = Amount::share_of_units(row.share, pace.burst_units())
-            .saturating_sub(row.level())
-            .grains();
+        let (is, reckoned) = (balance(row, now), balance(sent, entry.sent_at));
         let room = Amount::share_of_units(row.share, pace.burst_units()).grains();
         let much = (room / NEWS_PART).max(Amount::from_units(1).grains());
         let wants = row.unmet_units > 0 && sent.unmet_units == 0;

@@ -3,14 +3,12 @@
 //! holds a part.
 
 use super::timeline;
-use super::weather::ns;
+use super::weather::{gone_after_ms, ns};
 use crate::history::{Holdings, Run, What};
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
 
 /// After healing, or after the dead were evicted, views are made anew: so long that may take.
 const SETTLE_MS: u64 = 10_000;
-/// Where nobody is evicted, an operator gives the dead up so long after healing.
-const GIVEN_UP_MS: u64 = 4_000;
 
 /// Σ shares ≤ 1 always, = 1 in the end.
 pub struct Conservation;
@@ -103,13 +101,13 @@ fn missing(scenario: &Scenario, run: &Run, groups: u32) -> Option<Finding> {
 /// How long after healing the whole is together again: the dead are evicted, or given up by an
 /// operator.
 fn settle_ms(scenario: &Scenario) -> u64 {
-    SETTLE_MS + scenario.cluster.evict_after_ms.unwrap_or(GIVEN_UP_MS)
+    SETTLE_MS + gone_after_ms(scenario)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checker::reference::plain;
+    use crate::checker::reference::{plain, rank_of_notes};
     use crate::history::Note;
 
     fn holds(at_ms: u64, held_parts: u64, in_flight_parts: u64) -> Note {
@@ -128,15 +126,7 @@ mod tests {
     }
 
     fn judged(scenario: &Scenario, notes: Vec<Note>) -> u8 {
-        Conservation
-            .check(
-                scenario,
-                &Run {
-                    notes,
-                    ..Run::default()
-                },
-            )
-            .rank()
+        rank_of_notes(&Conservation, scenario, notes)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Ten ticks after the last cut heals, rows and merged views are equal everywhere.
 
 use super::timeline;
-use super::weather::ns;
+use super::weather::{gone_after_ms, ns};
 use crate::history::{Note, Run, What};
 use crate::scenario::FaultKind;
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
@@ -11,10 +11,8 @@ const TICKS_MAX: u64 = 10;
 /// Before that, those who lost each other call again: at least once a second, a handshake of two
 /// round trips included.
 const RECONNECT_MS: u64 = 2_500;
-/// Where members came, went or were replaced, views are made anew first, and an operator waits for
-/// this long before he gives the dead up where nobody else does.
+/// Where members came, went or were replaced, views are made anew first, once the dead are gone.
 const VIEWS_MS: u64 = 6_000;
-const GIVEN_UP_MS: u64 = 4_000;
 
 /// Rows and merged views are equal soon after healing.
 pub struct Convergence;
@@ -63,7 +61,7 @@ fn allowed_ms(scenario: &Scenario, run: &Run) -> u64 {
     };
     let churned = scenario.faults.iter().any(|fault| moves(&fault.kind));
     let views_ms = if churned || run.notes.iter().any(apart) {
-        VIEWS_MS + scenario.cluster.evict_after_ms.unwrap_or(GIVEN_UP_MS)
+        VIEWS_MS + gone_after_ms(scenario)
     } else {
         0
     };

@@ -106,7 +106,7 @@ const CLOCKS_PERCENT: u64 = 97;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checker::reference::{fault, plain};
+    use crate::checker::reference::{fault, plain, rank_of_notes};
     use crate::history::Note;
 
     fn judged(scenario: &Scenario, groups: &[(u64, u32)]) -> u8 {
@@ -115,15 +115,7 @@ mod tests {
             what: What::Groups(*groups),
         };
         let notes = groups.iter().map(note).collect();
-        Groups
-            .check(
-                scenario,
-                &Run {
-                    notes,
-                    ..Run::default()
-                },
-            )
-            .rank()
+        rank_of_notes(&Groups, scenario, notes)
     }
 
     #[test]

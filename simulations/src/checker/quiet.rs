@@ -2,7 +2,7 @@
 
 use super::terms::Terms;
 use super::timeline;
-use super::weather::ns;
+use super::weather::{gone_after_ms, ns};
 use crate::history::{Run, What};
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
 
@@ -10,8 +10,6 @@ use crate::{Finding, Scenario, Verdict, verdict::Checker};
 const RETURN_TICKS: u64 = 150;
 /// Views that are made after healing reopen accounts: so long that may take.
 const SETTLE_MS: u64 = 10_000;
-/// Where nobody is evicted, an operator gives the dead up so long after healing.
-const GIVEN_UP_MS: u64 = 4_000;
 /// A full bucket, overdraft included, drains in C/r by the whole rate; a debtor's part of the rate
 /// is less than that, so twice the time is allowed.
 const DRAINS: u64 = 2;
@@ -61,7 +59,7 @@ impl Checker for Quiet {
 fn needed_ns(scenario: &Scenario) -> Option<u64> {
     let drain_ns = Terms::of(scenario, 0).burst_ns()?;
     let drain_ns = drain_ns.saturating_mul(1000 + scenario.cluster.overshoot_milli) / 1000;
-    let evict_ns = ns(scenario.cluster.evict_after_ms.unwrap_or(GIVEN_UP_MS));
+    let evict_ns = ns(gone_after_ms(scenario));
     let churn_ns = if scenario.faults.is_empty() {
         0
     } else {

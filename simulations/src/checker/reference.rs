@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::Scenario;
-use crate::history::{Arrival, Basis, Outcome, Run};
+use crate::history::{Arrival, Basis, Note, Outcome, Run};
 use crate::scenario::{Fault, FaultKind};
+use crate::verdict::Checker;
 
 /// Three nodes, C = 100, r = 100/s, twice the limit for a minute.
 pub fn plain() -> Scenario {
@@ -22,6 +23,15 @@ pub fn plain() -> Scenario {
         "#,
     )
     .expect("a scenario")
+}
+
+/// How a checker ranks a run of which these notes are all that was seen.
+pub fn rank_of_notes(checker: &dyn Checker, scenario: &Scenario, notes: Vec<Note>) -> u8 {
+    let run = Run {
+        notes,
+        ..Run::default()
+    };
+    checker.check(scenario, &run).rank()
 }
 
 /// One fault.

@@ -3,6 +3,14 @@
 use crate::Scenario;
 use crate::scenario::{FaultKind, Quality};
 
+/// Where nobody is evicted, an operator gives the dead up so long after healing.
+const GIVEN_UP_MS: u64 = 4_000;
+
+/// How long after healing the dead are evicted, or given up by an operator.
+pub fn gone_after_ms(scenario: &Scenario) -> u64 {
+    scenario.cluster.evict_after_ms.unwrap_or(GIVEN_UP_MS)
+}
+
 /// The end of what does not end.
 const NEVER: u64 = u64::MAX;
 

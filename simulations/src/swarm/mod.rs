@@ -41,16 +41,7 @@ pub fn draw(seed: u64) -> Scenario {
         mode: mode(&mut dice("swarm mode")),
         network: network(&mut dice("swarm network")),
         faults: Vec::new(),
-        workload: Workload {
-            load_milli: 0,
-            keys: 1,
-            popularity: Popularity::Even,
-            placement: Placement::Even,
-            timing: Timing::Poisson,
-            costs: vec![1],
-            from_ms: 0,
-            until_ms: None,
-        },
+        workload: Workload::plain(0),
     };
     scenario.workload = workload(&mut dice("swarm workload"), &scenario);
     lengthen(&mut scenario);

@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::scenario::{Fault, FaultKind, Placement, Popularity, Timing, Workload};
+use crate::scenario::{Fault, FaultKind, Placement, Timing, Workload};
 use crate::workload::log_span_s;
 
 use super::Shape;
@@ -118,16 +118,7 @@ fn plain(load_milli: u64) -> Shape {
         duration_ms: MINUTE_MS,
         heal_ms: 0,
         faults: Vec::new(),
-        workload: Workload {
-            load_milli,
-            keys: 1,
-            popularity: Popularity::Even,
-            placement: Placement::Even,
-            timing: Timing::Poisson,
-            costs: vec![1],
-            from_ms: 0,
-            until_ms: None,
-        },
+        workload: Workload::plain(load_milli),
     }
 }
 

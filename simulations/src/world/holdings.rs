@@ -24,55 +24,41 @@ impl World<'_> {
             let contended = self.living().any(is_contended);
             let ended = std::mem::replace(&mut self.watch.was_contended[number], contended);
             if contended || ended {
-                let (burst, rate) = (self.holdings(number), self.rates(number));
-                self.note(What::Holdings(burst));
-                self.note(What::Holdings(rate));
+                for rate in [false, true] {
+                    let holdings = self.holdings(number, rate);
+                    self.note(What::Holdings(holdings));
+                }
             }
         }
     }
 
-    fn holdings(&self, number: usize) -> Holdings {
-        let name = self.watch.keys[number];
-        let key = self.keys[name as usize];
-        let held = self.living().map(|process| self.held_by(process, key));
-        Holdings {
-            key: name,
-            rate: false,
-            held_parts: held.sum(),
-            in_flight_parts: self.in_flight(key, |grant| grant.share),
-            whole_parts: Share::WHOLE.parts(),
-            counters: self
-                .living()
-                .filter_map(|process| self.counters(process, number, key))
-                .collect(),
-        }
-    }
-
-    /// The same for the shares of the rate.
-    fn rates(&self, number: usize) -> Holdings {
+    /// How one watched key's burst stands, or its rate.
+    fn holdings(&self, number: usize, rate: bool) -> Holdings {
         let name = self.watch.keys[number];
         let key = self.keys[name as usize];
         let held = self.living().map(|process| {
             let of = &self.processes[process];
-            of.table.peek(LIMIT, key, of.local(self.now_ns)).rate
+            let peek = of.table.peek(LIMIT, key, of.local(self.now_ns));
+            if rate { peek.rate } else { peek.share }.parts()
         });
+        let part = |grant: &Grant| if rate { grant.rate } else { grant.share };
+        let counters = || {
+            let living = self.living();
+            living.filter_map(|process| self.counters(process, number, key))
+        };
         Holdings {
             key: name,
-            rate: true,
-            held_parts: held.map(Share::parts).sum(),
-            in_flight_parts: self.in_flight(key, |grant| grant.rate),
+            rate,
+            held_parts: held.sum(),
+            in_flight_parts: self.in_flight(key, part),
             whole_parts: Share::WHOLE.parts(),
-            counters: Vec::new(),
+            // The level's counters are told once, with the burst.
+            counters: if rate {
+                Vec::new()
+            } else {
+                counters().collect()
+            },
         }
-    }
-
-    fn held_by(&self, process: usize, key: KeyId) -> u64 {
-        let of = &self.processes[process];
-        let contended = of
-            .table
-            .with_contended(key, |entry, _| entry.account.share());
-        let quiet = || of.table.peek(LIMIT, key, of.local(self.now_ns)).share;
-        contended.unwrap_or_else(quiet).parts()
     }
 
     /// A key that was forgotten and is contended again begins to count anew: as another life.
@@ -88,7 +74,7 @@ impl World<'_> {
     }
 
     /// Granted, not applied yet, and not void: the receiver may still adopt the view it is of.
-    fn in_flight(&self, key: KeyId, part: fn(&Grant) -> Share) -> u64 {
+    fn in_flight(&self, key: KeyId, part: impl Fn(&Grant) -> Share) -> u64 {
         let mut sum = 0;
         for sender in self.living().map(|process| &self.processes[process]) {
             let view = sender.node.ledger().adopted_id();

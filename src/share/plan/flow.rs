@@ -53,3 +53,8 @@ impl Flow {
         pairs.map(|(_, _, amount)| amount).sum()
     }
 }
+
+/// Whether a holder gives, where only `giver` does, if there is one.
+pub(super) fn of(giver: Option<usize>) -> impl Fn(usize) -> bool {
+    move |index| giver.is_none_or(|giver| giver == index)
+}

@@ -4,7 +4,7 @@
 //! there is not, it is kept by a few: a unit that drains in fifty places at once is for a long time
 //! nowhere a whole one.
 
-use super::flow::Flow;
+use super::flow::{Flow, of};
 use super::likelihood::{Likelihood, WHOLE, base_total};
 use super::units::balance;
 use super::{Holder, Scene, signed};
@@ -25,7 +25,7 @@ const MEMBERS_ALL_KEEP: usize = 8;
 const KEEPERS_MAX: usize = 3;
 
 /// How many holders keep the rate of a limit of this burst.
-pub(super) fn keepers_count(burst_units: u64, members: usize) -> usize {
+fn keepers_count(burst_units: u64, members: usize) -> usize {
     let enough = usize::try_from(burst_units / KEEPER_UNITS).unwrap_or(usize::MAX);
     let most = if members > MEMBERS_ALL_KEEP {
         KEEPERS_MAX
@@ -169,6 +169,6 @@ pub(super) fn rate_flow(
         let repays = u128::from(holders[index].rate.parts()) < keeping.owed[index] / 2;
         scene.may_take(index) && (much || repays || (crumb && target(index) >= fair))
     };
-    let gives = |index: usize| giver.is_none_or(|giver| giver == index);
+    let gives = of(giver);
     Flow::pair(&surplus, gives, takes)
 }

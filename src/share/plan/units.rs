@@ -4,7 +4,7 @@
 //! level lies where the rate is: what is used up drains only at a holder that has a part of the
 //! rate, and a part of the rate whose holder has nothing to drain is lost.
 
-use super::flow::Flow;
+use super::flow::{Flow, of};
 use super::likelihood::{Likelihood, WHOLE, base_total};
 use super::rates::Keeping;
 use super::{Holder, Scene, signed};
@@ -59,7 +59,7 @@ pub(super) fn unit_flow(
         // When nobody asks, shares go home and take their units with them.
         !likelihood.idle && scene.may_take(index) && is_short(scene, units, index)
     };
-    let gives = |index: usize| giver.is_none_or(|giver| giver == index);
+    let gives = of(giver);
     Flow::pair(&units.surplus, gives, takes)
 }
 
@@ -129,9 +129,9 @@ fn pool(targets: &mut [u128], scene: &Scene<'_>, likelihood: &Likelihood, keepin
     let keepers: Vec<usize> = (0..targets.len())
         .filter(|index| keeping.keeps(*index))
         .collect();
-    let Some(count) = std::num::NonZeroUsize::new(keepers.len()) else {
+    if keepers.is_empty() {
         return;
-    };
+    }
     let near = likelihood.demand * HORIZON_TICKS;
     let mut spared = 0;
     for (index, target) in targets.iter_mut().enumerate() {
@@ -145,8 +145,8 @@ fn pool(targets: &mut [u128], scene: &Scene<'_>, likelihood: &Likelihood, keepin
     if scene.asker.is_some() {
         return;
     }
-    let each = spared / UNIT / count.get() as u128;
-    let extra = spared / UNIT % count.get() as u128;
+    let count = keepers.len() as u128;
+    let (each, extra) = (spared / UNIT / count, spared / UNIT % count);
     for (place, index) in keepers.into_iter().enumerate() {
         targets[index] += (each + u128::from((place as u128) < extra)) * UNIT;
     }
@@ -197,7 +197,7 @@ pub(super) fn level_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &L
         targets[index] >= UNIT / 2 && level < targets[index] / LEVEL_LOW
     };
     let may_take = |index: usize| !likelihood.idle && scene.may_take(index);
-    let gives = |index: usize| giver.is_none_or(|giver| giver == index);
+    let gives = of(giver);
     if (0..holders.len()).any(low) {
         return Flow::pair(&surplus, gives, |index| may_take(index) && low(index));
     }
@@ -208,7 +208,7 @@ pub(super) fn level_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &L
     )
 }
 
-/// Shares of the burst go home when a key is idle.
+/// What is picked goes home to the base split when a key is idle.
 pub(super) fn home_flow(
     scene: &Scene<'_>,
     giver: Option<usize>,
@@ -221,6 +221,6 @@ pub(super) fn home_flow(
     };
     let surplus: Vec<_> = scene.holders.iter().map(surplus).collect();
     let takes = |index: usize| likelihood.idle && scene.may_take(index);
-    let gives = |index: usize| giver.is_none_or(|giver| giver == index);
+    let gives = of(giver);
     Flow::pair(&surplus, gives, takes)
 }
