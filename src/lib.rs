@@ -75,6 +75,17 @@ pub mod proto {
     pub use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
     pub use crate::view::{Ledger, Member, View, ViewId};
     pub use crate::wire::{DATAGRAM_BYTES, FRAME_BYTES_MAX, Message, WireError};
+
+    /// What the state machine is made of, for who checks its steps one by one.
+    #[doc(hidden)]
+    pub mod parts {
+        pub use crate::limit::Fullness;
+        pub use crate::share::{AppliedClock, Outbox};
+        pub use crate::table::Settlement;
+        pub use crate::view::{
+            Adoption, Candidate, Opening, OpeningChunk, Pending, Report, Statement, propose, settle,
+        };
+    }
 }
 
 /// Compiles and runs what the README shows.

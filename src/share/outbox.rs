@@ -14,7 +14,7 @@ use crate::limit::Parcel;
 use crate::units::{Amount, KeyId, LimitId, NodeId, Share};
 
 /// A parcel of a key on its way from one node to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Grant {
     /// Its place among the sender's grants to this receiver in this view, from 1.
     pub number: u64,
@@ -50,7 +50,7 @@ impl Grant {
 pub(crate) const OUTSTANDING_MAX: usize = 1024;
 
 /// One sender's outstanding grants to one receiver, in one view.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Outbox {
     pending: VecDeque<Grant>,
     last: u64,
@@ -134,7 +134,7 @@ impl Outbox {
 
 /// What one receiver has applied of everybody's grants, in one view: a version vector, and the
 /// acknowledged clock that senders wait for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AppliedClock(VClock<NodeId>);
 
 impl AppliedClock {

@@ -6,7 +6,7 @@ use super::{LIVES_MAX, Opening, OpeningChunk, Report, View, ViewId};
 use crate::units::{NodeId, Share};
 
 /// Where one node stands.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ledger {
     node: NodeId,
     weight: Share,

@@ -64,7 +64,7 @@ pub struct ViewId {
 }
 
 /// One member in a view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Member {
     /// The member.
     pub node: NodeId,
@@ -75,7 +75,7 @@ pub struct Member {
 }
 
 /// A set of members that count with each other.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct View {
     /// Its name.
     pub id: ViewId,

@@ -1,7 +1,7 @@
 //! What a member holds as it adopts a view: immutable, sent in chunks, relayed by anybody.
 
 use std::collections::BTreeMap;
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
@@ -92,10 +92,20 @@ pub(super) const CHUNK_ITEMS: usize = 512;
 pub(crate) const CHUNKS_MAX: u32 = 4096;
 
 /// A member's opening, whole or as far as it has arrived.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opening {
     chunks: BTreeMap<u32, OpeningChunk>,
     whole: Option<Statement>,
+}
+
+/// By what its chunks say of themselves: they carry a hash of the whole.
+impl Hash for Opening {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        for chunk in self.chunks.values() {
+            (chunk.view, chunk.member, chunk.index, chunk.hash).hash(hasher);
+        }
+        self.is_whole().hash(hasher);
+    }
 }
 
 impl Opening {

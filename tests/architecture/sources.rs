@@ -24,6 +24,8 @@ pub(crate) fn all_sources() -> Vec<Source> {
         "tests",
         "server/src",
         "server/tests",
+        "simulations/model/src",
+        "simulations/model/tests",
         "simulations/report/src",
     ];
     folders.into_iter().flat_map(sources).collect()

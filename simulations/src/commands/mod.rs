@@ -1,6 +1,7 @@
 //! What `simulate` can do, a file for each command: its options, and `execute`.
 
 pub mod compare;
+pub mod model;
 pub mod replay;
 pub mod report;
 pub mod run;
