@@ -34,6 +34,8 @@ enum Command {
     Replay(commands::replay::Options),
     /// Makes a failing scenario small.
     Shrink(commands::shrink::Options),
+    /// What each choice of an operator costs and buys.
+    Choices(commands::choices::Options),
     /// Walks through all that three nodes can do within small bounds.
     Model(commands::model::Options),
 }
@@ -52,6 +54,7 @@ impl Args {
             Command::Swarm(options) => options.execute(),
             Command::Replay(options) => options.execute(),
             Command::Shrink(options) => options.execute(),
+            Command::Choices(options) => options.execute(),
             Command::Model(options) => options.execute(),
         }
     }

@@ -7,6 +7,7 @@
 
 pub mod args;
 pub mod checker;
+pub mod choices;
 pub mod clock;
 pub mod commands;
 pub mod dice;

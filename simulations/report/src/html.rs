@@ -9,6 +9,9 @@ use crate::{
 /// How everything looks, in the light and in the dark.
 pub(crate) const STYLE: &str = include_str!("page.css");
 
+/// Tables of so many columns are set closer.
+const CROWDED_COLUMNS: usize = 8;
+
 /// Forbids the page to load or run anything, whatever might have slipped into it.
 const POLICY: &str = include_str!("page.policy");
 
@@ -175,7 +178,9 @@ impl Page {
             ("aria-label", table.caption.as_str()),
         ];
         self.out.open("div", &region);
-        self.out.open("table", &[]);
+        let is_crowded = table.columns.len() >= CROWDED_COLUMNS;
+        let class = is_crowded.then_some(("class", "crowded"));
+        self.out.open("table", class.as_slice());
         if !table.caption.is_empty() {
             self.out.leaf("caption", &[], &table.caption);
         }

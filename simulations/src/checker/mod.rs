@@ -23,6 +23,7 @@ pub(crate) mod reference;
 
 use serde::{Deserialize, Serialize};
 
+pub use ceiling::Ceiling;
 pub use coverage::{Coverage, Mark};
 pub use ledger::{Admission, admissions};
 pub use timeline::{line, notes};
@@ -34,7 +35,7 @@ use crate::{Run, Scenario, Verdict};
 #[must_use]
 pub fn all() -> Vec<Box<dyn Checker>> {
     vec![
-        Box::new(ceiling::Ceiling),
+        Box::new(Ceiling),
         Box::new(conservation::Conservation),
         Box::new(groups::Groups),
         Box::new(rate::Rate),

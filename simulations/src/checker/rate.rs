@@ -96,7 +96,7 @@ impl Stretch {
             measured: share,
             bound: 1.0,
             unit: "of r".to_owned(),
-            slack: terms.in_units(slack),
+            slack: slack as f64 / (fair as f64).max(1.0),
             at_ns: self.to_ns,
             timeline: vec![
                 timeline::line(self.from_ns, "saturated"),

@@ -1,5 +1,6 @@
 //! What `simulate` can do, a file for each command: its options, and `execute`.
 
+pub mod choices;
 pub mod compare;
 pub mod model;
 pub mod replay;

@@ -114,7 +114,7 @@ fn table(swarm: &Summary) -> Table {
         Column::numbers("margin"),
         Column::words("in"),
         Column::numbers("seed"),
-        Column::words("passed / unknown / failed"),
+        Column::words("runs ✓ / ? / ✗"),
     ];
     let claims = swarm.claims.iter();
     Table {
