@@ -109,7 +109,7 @@ impl Holder {
         if parcel == Parcel::default() || !self.accounts[key].grant(parcel, rules.pace()) {
             return None;
         }
-        if rules.has(Planted::GrantNotDeducted) {
+        if rules.has(Planted::GivenAndKept) {
             self.accounts[key] = before;
         }
         let outbox = self.outboxes.entry(to).or_default();
@@ -137,7 +137,7 @@ impl Holder {
             return false;
         }
         let carried = message.grant.parcel();
-        let level = match rules.has(Planted::LevelNotCarried) {
+        let level = match rules.has(Planted::ArrivesEmpty) {
             true => Amount::ZERO,
             false => carried.level,
         };
@@ -150,8 +150,7 @@ impl Holder {
     }
 
     fn takes_again(&self, message: &Message, rules: &Rules) -> bool {
-        rules.has(Planted::GrantAppliedTwice)
-            && message.grant.number <= self.applied.of(message.from)
+        rules.has(Planted::TakenAgain) && message.grant.number <= self.applied.of(message.from)
     }
 
     /// Word that a grant was applied arrives.
@@ -197,7 +196,7 @@ impl Holder {
         let applied = applied.all().filter(|(from, _)| view.has(*from));
         let statement = Statement {
             base: former,
-            applied: match rules.has(Planted::AppliedGrantReturns) {
+            applied: match rules.has(Planted::TakenAndReturned) {
                 true => BTreeMap::new(),
                 false => applied.collect(),
             },

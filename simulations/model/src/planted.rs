@@ -6,11 +6,11 @@ use crate::claims;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Planted {
     /// A grant is sent, and what it carries stays in the sender's account.
-    GrantNotDeducted,
+    GivenAndKept,
     /// A grant is applied as often as it arrives.
-    GrantAppliedTwice,
+    TakenAgain,
     /// A share arrives without the level that came with it.
-    LevelNotCarried,
+    ArrivesEmpty,
     /// What nobody vouches for arrives with its share used up and its overdraft not owed: the debt
     /// of who died is nobody's.
     DebtLostWithItsNode,
@@ -23,21 +23,21 @@ pub enum Planted {
     /// What a view brings is taken before every opening is there.
     TakenBeforeAllHaveOpened,
     /// Grants that were not acknowledged go back to their sender even if they were applied.
-    AppliedGrantReturns,
+    TakenAndReturned,
 }
 
 impl Planted {
     /// All of them.
     pub const ALL: [Self; 9] = [
-        Self::GrantNotDeducted,
-        Self::GrantAppliedTwice,
-        Self::LevelNotCarried,
+        Self::GivenAndKept,
+        Self::TakenAgain,
+        Self::ArrivesEmpty,
         Self::DebtLostWithItsNode,
         Self::DebtLostByItsLeaver,
         Self::GrantKeptAcrossViews,
         Self::OpenedWithoutLowering,
         Self::TakenBeforeAllHaveOpened,
-        Self::AppliedGrantReturns,
+        Self::TakenAndReturned,
     ];
 }
 
@@ -46,12 +46,12 @@ impl Planted {
     #[must_use]
     pub const fn breaks(self) -> &'static str {
         match self {
-            Self::GrantNotDeducted
+            Self::GivenAndKept
             | Self::GrantKeptAcrossViews
             | Self::TakenBeforeAllHaveOpened
-            | Self::AppliedGrantReturns => claims::SHARES,
-            Self::GrantAppliedTwice => claims::ONCE,
-            Self::LevelNotCarried
+            | Self::TakenAndReturned => claims::SHARES,
+            Self::TakenAgain => claims::ONCE,
+            Self::ArrivesEmpty
             | Self::DebtLostWithItsNode
             | Self::DebtLostByItsLeaver
             | Self::OpenedWithoutLowering => claims::CONSERVED,

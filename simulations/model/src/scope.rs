@@ -266,11 +266,11 @@ impl Scope {
     #[must_use]
     pub fn showing(planted: Planted) -> Self {
         let scope = match planted {
-            Planted::GrantNotDeducted | Planted::GrantAppliedTwice => Self::grants(),
-            Planted::LevelNotCarried => Self::grants(),
+            Planted::GivenAndKept | Planted::TakenAgain => Self::grants(),
+            Planted::ArrivesEmpty => Self::grants(),
             Planted::DebtLostWithItsNode => Self::crash(),
             Planted::DebtLostByItsLeaver => Self::leave(),
-            Planted::GrantKeptAcrossViews | Planted::AppliedGrantReturns => Self::silence(),
+            Planted::GrantKeptAcrossViews | Planted::TakenAndReturned => Self::silence(),
             Planted::OpenedWithoutLowering | Planted::TakenBeforeAllHaveOpened => Self::restart(),
         };
         Self {
