@@ -25,6 +25,36 @@
 //! In a cluster the same [`Limiter`] comes from a running `Node`: see `Node::builder`, of the
 //! feature `quic`, which is on by default. Without it this is the local limiter and [`proto`].
 
+/// Whether a bug is planted, or its value in place of the right one: see the module `mutant`.
+#[cfg(mutant)]
+macro_rules! planted {
+    ($name:ident) => {
+        $crate::mutant::is_planted($crate::mutant::Mutant::$name)
+    };
+    ($name:ident, $wrong:expr, $right:expr) => {
+        if planted!($name) { $wrong } else { $right }
+    };
+}
+
+/// Nothing is: what would be wrong is not even compiled.
+#[cfg(not(mutant))]
+macro_rules! planted {
+    ($name:ident) => {
+        $crate::nothing_is_planted()
+    };
+    ($name:ident, $wrong:expr, $right:expr) => {
+        $right
+    };
+}
+
+#[cfg(not(mutant))]
+const fn nothing_is_planted() -> bool {
+    false
+}
+
+#[cfg(mutant)]
+pub mod mutant;
+
 mod gossip;
 mod limit;
 mod limiter;

@@ -38,6 +38,8 @@ enum Command {
     Choices(commands::choices::Options),
     /// Walks through all that three nodes can do within small bounds.
     Model(commands::model::Options),
+    /// Plants bugs, in a build of their own, and has the checkers find them.
+    Mutants(commands::mutants::Options),
 }
 
 impl Args {
@@ -56,6 +58,7 @@ impl Args {
             Command::Shrink(options) => options.execute(),
             Command::Choices(options) => options.execute(),
             Command::Model(options) => options.execute(),
+            Command::Mutants(options) => options.execute(),
         }
     }
 }

@@ -164,19 +164,32 @@ pub enum What {
     },
 }
 
+/// What of a key nodes hold parts of: each is shared out apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// The burst.
+    #[default]
+    Burst,
+    /// The rate.
+    Rate,
+    /// The right of overdraft.
+    Overdraft,
+}
+
 /// What all nodes together hold of one key, in parts of a share, and of units in 2⁻²⁰.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holdings {
     /// The key, by number.
     pub key: u32,
-    /// Whether these are shares of the rate; else of the burst.
+    /// What it is that they hold parts of.
     #[serde(default)]
-    pub rate: bool,
+    pub of: Part,
     /// Σ shares held by living processes that count with somebody.
     pub held_parts: u64,
     /// Σ shares in grants that were sent, not yet applied, and can still be.
     pub in_flight_parts: u64,
-    /// Parts that a whole share has.
+    /// Parts that there are in all: those of a whole share, or of all rights of overdraft.
     pub whole_parts: u64,
     /// Counters that only grow, by life: (life, rows' seq, P, N). Monotone entries.
     pub counters: Vec<(u64, u64, u64, u64)>,

@@ -13,6 +13,8 @@ pub mod commands;
 pub mod dice;
 pub mod history;
 pub mod measure;
+#[cfg(mutant)]
+pub mod mutants;
 pub mod network;
 pub mod report;
 pub mod scenario;

@@ -119,9 +119,8 @@ impl Account {
         if now <= self.drained_to {
             return;
         }
-        let leaked = pace
-            .drained(self.drained_to, now, self.rate)
-            .min(self.level());
+        let rate = planted!(DrainedAtWholeRate, Share::WHOLE, self.rate);
+        let leaked = pace.drained(self.drained_to, now, rate).min(self.level());
         self.emptied = self.emptied.saturating_add(leaked);
         self.drained_to = now;
     }
@@ -129,8 +128,10 @@ impl Account {
     /// Admits `cost` on its own rights, or says no.
     #[must_use]
     pub fn admit_owned(&mut self, cost: Amount, pace: &Pace) -> bool {
-        let fits = cost <= self.balance(pace) && self.debt(pace) == Amount::ZERO;
-        fits && self.fill(cost)
+        let lacks = cost.saturating_sub(self.balance(pace));
+        let nearly = planted!(RoundedUp) && lacks < Amount::from_units(1);
+        let fits = lacks == Amount::ZERO && self.debt(pace) == Amount::ZERO;
+        (fits || nearly) && self.fill(cost)
     }
 
     /// Admits `cost` on its own rights and its right of overdraft, or says no.
@@ -139,7 +140,8 @@ impl Account {
     #[must_use]
     pub fn admit_overdrawn(&mut self, cost: Amount, pace: &Pace) -> bool {
         let room = self.room(pace).saturating_add(self.overdraft_room(pace));
-        self.level().saturating_add(cost) <= room && self.fill(cost)
+        let fits = self.level().saturating_add(cost) <= room;
+        (fits || planted!(OverdraftUnlimited)) && self.fill(cost)
     }
 
     /// A counter that would overflow rejects instead: it would otherwise forget what it admitted.
@@ -164,9 +166,17 @@ impl Account {
         if !self.may_grant(parcel, pace) {
             return false;
         }
+        if planted!(GrantNotDeducted) {
+            return true;
+        }
         self.share = self.share.saturating_sub(parcel.share);
         self.rate = self.rate.saturating_sub(parcel.rate);
-        self.overdraft = self.overdraft.saturating_sub(parcel.overdraft);
+        let right = planted!(OverdraftNotDeducted, Share::NONE, parcel.overdraft);
+        self.overdraft = self.overdraft.saturating_sub(right);
+        if planted!(CountersTakenBack) {
+            self.filled = self.filled.saturating_sub(parcel.level);
+            return true;
+        }
         self.emptied = self.emptied.saturating_add(parcel.level);
         // What stays is not in debt, as may_grant has seen to.
         debug_assert!(self.debt(pace) == Amount::ZERO);
@@ -204,7 +214,7 @@ impl Account {
             share: self.share,
             rate: self.rate,
             overdraft: self.overdraft,
-            level: self.level(),
+            level: planted!(LevelLostWithLeaver, Amount::ZERO, self.level()),
         };
         self.share = Share::NONE;
         self.rate = Share::NONE;
@@ -244,13 +254,13 @@ impl Parcel {
     /// owed: how a share arrives that nobody vouches for.
     #[must_use]
     pub fn used(share: Share, overdraft: Share, pace: &Pace) -> Self {
-        let level = Amount::share_of_units(share, pace.burst_units())
+        let used = Amount::share_of_units(share, pace.burst_units())
             .saturating_add(Amount::share_of_units(overdraft, pace.burst_units()));
         Self {
             share,
             rate: share,
             overdraft,
-            level,
+            level: planted!(MissingUnused, Amount::ZERO, used),
         }
     }
 }

@@ -119,7 +119,7 @@ impl Asking {
     /// The first request whose deadline has passed.
     fn late(&mut self, now: Nanos) -> Option<(Nanos, KeyId, Ticket)> {
         let first = *self.deadlines.first()?;
-        (first.0 <= now).then_some(first)?;
+        (first.0 <= now && !planted!(QuestionsUnanswered)).then_some(first)?;
         self.deadlines.pop_first()
     }
 

@@ -174,7 +174,7 @@ impl Node {
             let life_ns = self.config.ticks_ns(ROW_LIFE_TICKS);
             entry
                 .rows
-                .retain(|heard| now.0.saturating_sub(heard.at.0) <= life_ns);
+                .retain(|heard| now.0.saturating_sub(heard.at.0) <= life_ns || planted!(RowsKept));
             entry.keep_gathered(now, self.config.ticks_ns(1));
             let moves = self.moves(key, entry, constants, occasion, now);
             let row = entry.row(policy.id, key, 0, tick);

@@ -127,7 +127,7 @@ impl Node {
 
     pub(super) fn is_too_long(&self, silent_ns: u64) -> bool {
         match self.config.evict_after {
-            EvictAfter::Never => false,
+            EvictAfter::Never => planted!(NeverEvicts) && silent_ns >= self.config.ticks_ns(50),
             EvictAfter::After(after) => u128::from(silent_ns) >= after.as_nanos(),
         }
     }

@@ -232,6 +232,16 @@ impl Node {
     }
 
     fn send_opening(&mut self, now: Nanos, to: NodeId, member: NodeId) {
+        if planted!(OpeningsTakenLive)
+            && member == self.id
+            && let Some(view) = self.ledger.adopted_id()
+        {
+            let frozen = self.ledger.opening(member).and_then(Opening::statement);
+            let frozen = frozen.cloned().unwrap_or_default();
+            let listed = self.table.cut(now);
+            self.ledger
+                .open(Opening::of(view, self.id, Statement { listed, ..frozen }));
+        }
         let Some(opening) = self.ledger.opening(member) else {
             return;
         };
@@ -369,6 +379,11 @@ impl Node {
                 },
             }));
             peer.outbox.clear();
+            if planted!(GrantsKeptAcrossViews) {
+                let kept = taken.iter().filter(|grant| grant.to == *to);
+                kept.map(|grant| grant.listed)
+                    .for_each(|one| peer.outbox.push(one.limit, one.key, one.parcel));
+            }
             peer.granted_at = None;
             peer.unacknowledged_since = None;
         }

@@ -397,24 +397,27 @@ pub(super) fn peek(
         let aged = entry.aged(pace, now);
         let merged = aged.merged(&constants.others, pace, now);
         let view = View::of(&merged, pace, now);
-        let shares = (aged.account.share(), aged.account.rate());
+        let account = &aged.account;
+        let shares = [account.share(), account.rate(), account.overdraft()];
         return peeked(shares, aged.account.level(), &view, true);
     }
     let drains = shard.quiet_time(limit, key, pace.at(now));
     let constants = shard.constants(limit);
     let level = pace.amount(drains.0 - pace.at(now).0, constants.base);
     peeked(
-        (constants.base, constants.base),
+        [constants.base, constants.base, constants.overdraft],
         level,
         &quiet_view(constants, pace, drains, now),
         false,
     )
 }
 
-fn peeked(shares: (Share, Share), level: Amount, view: &View, contended: bool) -> Peek {
+fn peeked(shares: [Share; 3], level: Amount, view: &View, contended: bool) -> Peek {
+    let [share, rate, overdraft] = shares;
     Peek {
-        share: shares.0,
-        rate: shares.1,
+        share,
+        rate,
+        overdraft,
         level_units: level.as_units(),
         remaining: view.remaining_units,
         reset_after: view.reset_after,

@@ -257,6 +257,8 @@ pub struct Peek {
     pub share: crate::units::Share,
     /// The share of the rate that this node holds.
     pub rate: crate::units::Share,
+    /// The right of overdraft that this node holds.
+    pub overdraft: crate::units::Share,
     /// How full this node's part of the bucket is, in units.
     pub level_units: f64,
     /// Units that the cluster still has by what this node knows, rounded down.

@@ -114,7 +114,7 @@ impl Shard {
         let time = pace.at(now);
         let ahead = self.quiet_time(limit, key, time).0 - time.0;
         let constants = self.constants(limit);
-        let level = pace.amount(ahead, constants.base);
+        let level = pace.amount(planted!(ContendedEmpty, 0, ahead), constants.base);
         let account = Account::open(constants.base, constants.overdraft, level, time);
         let tick = now.0 / config.tick_ns;
         let mut entry = Entry::new(limit, account, tick);
@@ -194,7 +194,8 @@ impl Shard {
         let mut drained = Vec::new();
         self.slots.survey(count, &mut |key, slot| {
             if let Slot::Quiet(limit, time) = slot
-                && *time <= config.policies[usize::from(limit.0)].pace.at(now)
+                && (*time <= config.policies[usize::from(limit.0)].pace.at(now)
+                    || planted!(LiveKeyForgotten))
             {
                 drained.push(key);
             }

@@ -159,7 +159,8 @@ impl<'a> Split<'a> {
             return false;
         };
         let same = said.base.is_some() && said.base == receiver.base;
-        same && grant.number > receiver.applied.get(&sender).copied().unwrap_or(0)
+        let news = grant.number > receiver.applied.get(&sender).copied().unwrap_or(0);
+        same && (news || planted!(AppliedGrantReturns))
     }
 
     /// How full arrives what grows of a key that nobody lists.
@@ -211,7 +212,7 @@ impl<'a> Split<'a> {
                 &policy.pace,
             )
         };
-        let arrives_used = match self.view.hands_out() {
+        let arrives_used = match self.view.hands_out() || planted!(MissingOverCarried) {
             true => used,
             false => Parcel::default(),
         };
@@ -274,7 +275,11 @@ impl<'a> Split<'a> {
             .fold(start, |left, open| Parcel {
                 share: left.share.saturating_sub(open.share),
                 rate: left.rate.saturating_sub(open.rate),
-                overdraft: left.overdraft.saturating_sub(open.overdraft),
+                overdraft: planted!(
+                    OverdraftNotConserved,
+                    left.overdraft,
+                    left.overdraft.saturating_sub(open.overdraft)
+                ),
                 ..left
             })
     }

@@ -4,6 +4,7 @@
 //! functions, each of which is tested on a snippet that breaks its rule, in rules.rs.
 
 mod layers;
+mod planted;
 mod rules;
 mod sources;
 

@@ -3,6 +3,7 @@
 pub mod choices;
 pub mod compare;
 pub mod model;
+pub mod mutants;
 pub mod replay;
 pub mod report;
 pub mod run;

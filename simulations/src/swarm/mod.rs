@@ -1,9 +1,11 @@
 //! A swarm: each seed draws a whole world, so that combinations nobody thought of are tried.
 
 mod faults;
+mod first;
 mod hunt;
 
 pub use faults::possible;
+pub use first::first_of;
 pub use hunt::{Claim, Loss, Summary, hunt};
 
 use crate::Scenario;

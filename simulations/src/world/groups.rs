@@ -19,6 +19,7 @@ impl World<'_> {
         if now != self.processes[process].standpoint {
             self.processes[process].standpoint = now;
             self.count_groups();
+            self.sample_unasked();
         }
     }
 

@@ -5,7 +5,7 @@ use distributary::proto::{Amount, Grant, KeyId};
 
 use super::World;
 use super::process::{LIMIT, Process};
-use crate::history::{Holdings, What};
+use crate::history::{Holdings, Part, What};
 
 /// Units are told in parts of 2⁻²⁰.
 const UNIT_BITS: u32 = 20;
@@ -24,45 +24,82 @@ impl World<'_> {
             let contended = self.living().any(is_contended);
             let ended = std::mem::replace(&mut self.watch.was_contended[number], contended);
             if contended || ended {
-                for rate in [false, true] {
-                    let holdings = self.holdings(number, rate);
-                    self.note(What::Holdings(holdings));
-                }
+                let name = self.watch.keys[number];
+                let counters = self.counters(number, self.keys[name as usize]);
+                self.note_holdings(name, counters);
             }
+        }
+        self.sample_unasked();
+    }
+
+    /// Notes how a key stands that nobody asks for: what nodes hold of all that are quiet everywhere.
+    pub(super) fn sample_unasked(&mut self) {
+        if self.now_ns >= self.zero_ns {
+            let name = self.keys.len() as u32 - 1;
+            self.note_holdings(name, Vec::new());
         }
     }
 
-    /// How one watched key's burst stands, or its rate.
-    fn holdings(&self, number: usize, rate: bool) -> Holdings {
-        let name = self.watch.keys[number];
+    fn note_holdings(&mut self, name: u32, counters: Vec<(u64, u64, u64, u64)>) {
+        let parts = [Part::Burst, Part::Rate, Part::Overdraft];
+        let [burst, rate, overdraft] = parts.map(|part| self.holdings(name, part));
+        // The level's counters are told once.
+        for held in [Holdings { counters, ..burst }, rate, overdraft] {
+            self.note(What::Holdings(held));
+        }
+    }
+
+    /// How a key's burst stands, or its rate, or its right of overdraft.
+    fn holdings(&self, name: u32, part: Part) -> Holdings {
         let key = self.keys[name as usize];
         let held = self.living().map(|process| {
             let of = &self.processes[process];
             let peek = of.table.peek(LIMIT, key, of.local(self.now_ns));
-            if rate { peek.rate } else { peek.share }.parts()
+            let held = match part {
+                Part::Burst => peek.share,
+                Part::Rate => peek.rate,
+                Part::Overdraft => peek.overdraft,
+            };
+            held.parts()
         });
-        let part = |grant: &Grant| if rate { grant.rate } else { grant.share };
-        let counters = || {
-            let living = self.living();
-            living.filter_map(|process| self.counters(process, number, key))
+        let granted = |grant: &Grant| match part {
+            Part::Burst => grant.share,
+            Part::Rate => grant.rate,
+            Part::Overdraft => grant.overdraft,
         };
         Holdings {
             key: name,
-            rate,
+            of: part,
             held_parts: held.sum(),
-            in_flight_parts: self.in_flight(key, part),
-            whole_parts: Share::WHOLE.parts(),
-            // The level's counters are told once, with the burst.
-            counters: if rate {
-                Vec::new()
-            } else {
-                counters().collect()
-            },
+            in_flight_parts: self.in_flight(key, granted),
+            whole_parts: self.whole_parts(part),
+            counters: Vec::new(),
         }
     }
 
+    fn whole_parts(&self, part: Part) -> u64 {
+        let whole = u128::from(Share::WHOLE.parts());
+        let milli = match part {
+            Part::Burst | Part::Rate => 1_000,
+            Part::Overdraft => u128::from(self.scenario.cluster.overshoot_milli),
+        };
+        u64::try_from((whole * milli).div_ceil(1_000)).unwrap_or(u64::MAX)
+    }
+
+    fn counters(&self, number: usize, key: KeyId) -> Vec<(u64, u64, u64, u64)> {
+        let living = self.living();
+        living
+            .filter_map(|process| self.counters_at(process, number, key))
+            .collect()
+    }
+
     /// A key that was forgotten and is contended again begins to count anew: as another life.
-    fn counters(&self, process: usize, number: usize, key: KeyId) -> Option<(u64, u64, u64, u64)> {
+    fn counters_at(
+        &self,
+        process: usize,
+        number: usize,
+        key: KeyId,
+    ) -> Option<(u64, u64, u64, u64)> {
         let of = &self.processes[process];
         let (_, ceased) = of.contended[number];
         let life = of.id.0.wrapping_add(ceased);

@@ -15,14 +15,15 @@ use crate::scenario::Mode;
 /// Requests that wait for a paused process at most: its backlog.
 const BACKLOG_MAX: usize = 10_000;
 
-/// A key's id for each number that occurs.
+/// A key's id for each number that occurs, and of one more that nobody asks for.
 pub(super) fn keys(seed: u64, arrivals: &[Arrival]) -> Vec<KeyId> {
-    let count = arrivals.iter().map(|arrival| arrival.key + 1).max();
+    let last = arrivals.iter().map(|arrival| arrival.key).max();
     let id = |number| {
         let mut dice = Dice::split(seed, "keys", u64::from(number));
         KeyId((u128::from(dice.roll()) << 64) | u128::from(dice.roll()))
     };
-    (0..count.unwrap_or(0)).map(id).collect()
+    let unasked = last.map_or(0, |last| last + 1);
+    (0..=unasked).map(id).collect()
 }
 
 impl World<'_> {
