@@ -74,7 +74,10 @@ mod none {
             let mut windows = program.windows(text.len());
             windows.any(|window| window == text.as_bytes())
         };
-        assert!(holds("simulate replay"), "text is found where there is some");
+        assert!(
+            holds("simulate replay"),
+            "text is found where there is some"
+        );
         let names = super::PINNED
             .lines()
             .filter_map(|line| line.strip_prefix("mutant = "));
