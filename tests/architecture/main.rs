@@ -38,6 +38,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/invariants.md",
     "docs/protocol.md",
     "docs/consistency.md",
+    "docs/reports/partitions.md",
 ];
 
 #[test]
