@@ -107,7 +107,8 @@ impl Entry {
     }
 
     /// Whether peers should know that rights run out here: not even one more unit could be
-    /// admitted, on rights or on overdraft, or no more than this very tick has seen.
+    /// admitted, on rights or on overdraft, or no more than twice what this very tick has seen: an
+    /// answer takes a round trip.
     #[must_use]
     pub fn is_low(&self, pace: &Pace) -> bool {
         let room = self
@@ -115,7 +116,8 @@ impl Entry {
             .room(pace)
             .saturating_add(self.account.overdraft_room(pace));
         let left = room.saturating_sub(self.account.level());
-        left < Amount::from_units(1) || left <= Amount::from_units(self.meter.lately_units())
+        left < Amount::from_units(1)
+            || left <= Amount::from_units(self.meter.lately_units().saturating_mul(2))
     }
 }
 

@@ -8,6 +8,14 @@ use crate::units::Share;
 /// Arrivals whose evidence counts as much as habit.
 const EVIDENCE_COUNT: u64 = 20 * COUNT_SCALE;
 
+/// So many arrivals within a few ticks, at more than this multiple of the usual pace, are a surprise:
+/// habit says little about where the next land then …
+const SUDDEN_COUNT: u64 = 8 * COUNT_SCALE;
+const SUDDEN_TIMES: u128 = 2;
+
+/// … and so many arrivals count as much as it.
+const SUDDEN_EVIDENCE_COUNT: u64 = 8 * COUNT_SCALE;
+
 /// Arrivals that the base split, as a prior, counts for in the habit.
 const PRIOR_COUNT: u64 = 20 * COUNT_SCALE;
 
@@ -45,7 +53,11 @@ pub(super) fn likelihood(scene: &Scene<'_>) -> Likelihood {
     };
     let total = sum(pick);
     let habit = habits(holders, sum(|demand| demand.habit));
-    let weight = WHOLE * total / (total + u128::from(EVIDENCE_COUNT));
+    let evidence = match is_sudden(dense, sum(|demand| demand.sparse)) {
+        true => u128::from(SUDDEN_EVIDENCE_COUNT),
+        false => u128::from(EVIDENCE_COUNT),
+    };
+    let weight = WHOLE * total / (total + evidence);
     let seen = holders.iter().zip(&habit).map(|(holder, habit)| {
         let recent = (WHOLE * u128::from(pick(&holder.demand)))
             .checked_div(total)
@@ -64,6 +76,15 @@ pub(super) fn likelihood(scene: &Scene<'_>) -> Likelihood {
         idle: total == 0,
         demand: total / u128::from(ticks),
     }
+}
+
+/// Whether so much was not asked for a moment ago.
+fn is_sudden(dense: u128, sparse: u128) -> bool {
+    let (lately, usually) = (
+        dense * u128::from(SPARSE_TICKS),
+        sparse * u128::from(DENSE_TICKS),
+    );
+    dense >= u128::from(SUDDEN_COUNT) && lately >= usually * SUDDEN_TIMES
 }
 
 /// Each holder's part of the arrivals of the last minutes. The prior is its part of the load of all

@@ -32,6 +32,13 @@ pub(super) struct Units {
     pub(super) surplus: Vec<i128>,
 }
 
+impl Units {
+    /// What a holder has above its target, whole or not.
+    pub(super) fn spare(&self, index: usize) -> i128 {
+        self.balances[index] - signed(self.targets[index])
+    }
+}
+
 pub(super) fn units(scene: &Scene<'_>, likelihood: &Likelihood, keeping: &Keeping) -> Units {
     let balance = |holder: &Holder| balance(holder, scene.pace);
     let balances: Vec<i128> = scene.holders.iter().map(balance).collect();
