@@ -50,6 +50,12 @@ impl Progress {
         })
     }
 
+    /// Up to where all was sent, heard or not.
+    #[must_use]
+    pub const fn reached(&self) -> u64 {
+        self.sent
+    }
+
     /// Notes that a batch is on its way.
     pub fn sent(&mut self, batch: &Batch, now: Nanos) {
         if self.sent <= self.acknowledged {

@@ -3,22 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::limit::Parcel;
-use crate::row::{Heard, Row};
+use crate::row::Row;
 use crate::share::{COUNT_SCALE, Holder, Move, Scene, donors, plan, weight};
 use crate::table::{Constants, Entry, LimitIndex};
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 
 use super::Node;
+use super::audience::{Audience, begins_to_want};
+use super::news::Due;
 use super::peer::Peer;
-
-/// A row is told again after so many ticks though nothing changed.
-const ROW_REFRESH_TICKS: u32 = 50;
-
-/// A row that says little new is told so many ticks after the last at the earliest.
-const ROW_REST_TICKS: u32 = 3;
-
-/// A balance that is off by this part of a node's room from what peers reckon with is news.
-const NEWS_PART: u128 = 4;
 
 /// A row that was not told again for so many ticks is forgotten.
 pub(super) const ROW_LIFE_TICKS: u32 = 160;
@@ -51,11 +44,23 @@ enum Occasion {
 
 /// What a tick found for one key.
 struct Attended {
-    row: Option<Row>,
+    due: Option<Due>,
     moves: Vec<Move>,
     limit: LimitId,
     /// Recent arrivals, for the node's load.
     arrivals: u64,
+}
+
+/// A row that is not due is told aside: to whom is asked by it, and with what is given to who has
+/// asked, or it would ask for what it has already got. Others hear of it when it is due.
+fn aside(row: Row, occasion: Occasion, moves: &[Move]) -> Option<Due> {
+    let nodes = match occasion {
+        Occasion::Want => Vec::new(),
+        Occasion::Asked(node) if !moves.is_empty() => vec![node],
+        Occasion::Asked(_) | Occasion::Tick => return None,
+    };
+    let audience = Audience::Only(nodes);
+    Some(Due { row, audience })
 }
 
 impl Node {
@@ -83,9 +88,9 @@ impl Node {
             }
         }
         self.load = load;
-        due.sort_by_key(|row| (std::cmp::Reverse(row.unmet_units), row.key));
-        for row in due {
-            self.journal.write(row);
+        due.sort_by_key(|due| (std::cmp::Reverse(due.row.unmet_units), due.row.key));
+        for due in due {
+            self.write(&due, now);
         }
     }
 
@@ -99,10 +104,10 @@ impl Node {
             if donors.is_empty() {
                 continue;
             }
-            let Some(row) = self.attend_urgently(key, now) else {
+            let Some(due) = self.attend_urgently(key, now) else {
                 continue;
             };
-            let row = self.journal.write(row);
+            let row = self.write(&due, now);
             for donor in donors {
                 asked.entry(donor).or_default().push(row);
             }
@@ -148,18 +153,25 @@ impl Node {
     }
 
     /// The row of a key to send out of turn, whether or not one would be due.
-    fn attend_urgently(&mut self, key: KeyId, now: Nanos) -> Option<Row> {
+    fn attend_urgently(&mut self, key: KeyId, now: Nanos) -> Option<Due> {
         let attended = self.attend(key, now, Occasion::Want)?;
         self.carry_out(key, attended)
+    }
+
+    /// Writes a row down, to be told with the next tick to those for whom it presses.
+    fn write(&mut self, due: &Due, now: Nanos) -> Row {
+        let row = self.journal.write(due.row);
+        self.press(&due.audience, row.seq, now);
+        row
     }
 
     /// A peer has told its want of some keys: what can be spared goes to it at once.
     pub(super) fn answer_want(&mut self, from: NodeId, keys: &[KeyId], now: Nanos) {
         for key in keys {
             if let Some(attended) = self.attend(*key, now, Occasion::Asked(from))
-                && let Some(row) = self.carry_out(*key, attended)
+                && let Some(due) = self.carry_out(*key, attended)
             {
-                self.journal.write(row);
+                self.write(&due, now);
             }
         }
     }
@@ -178,14 +190,10 @@ impl Node {
             entry.keep_gathered(now, self.config.ticks_ns(1));
             let moves = self.moves(key, entry, constants, occasion, now);
             let row = entry.row(policy.id, key, 0, tick);
-            let due = occasion == Occasion::Want || self.is_due(entry, constants, &row, now);
-            if due {
-                entry.sent = Some(row);
-                entry.sent_at = now;
-                entry.unmet_units /= 2;
-            }
+            let due = self.due(entry, constants, row, now);
+            let due = due.or_else(|| aside(row, occasion, &moves));
             Attended {
-                row: due.then_some(row),
+                due,
                 moves,
                 limit: policy.id,
                 arrivals: row.demand.sparse,
@@ -194,11 +202,11 @@ impl Node {
     }
 
     /// Puts what was granted on its way.
-    fn carry_out(&mut self, key: KeyId, attended: Attended) -> Option<Row> {
+    fn carry_out(&mut self, key: KeyId, attended: Attended) -> Option<Due> {
         for Move { to, parcel } in attended.moves {
             self.post(to, attended.limit, key, parcel);
         }
-        attended.row
+        attended.due
     }
 
     /// Puts a parcel that has left its account into the outbox.
@@ -350,9 +358,9 @@ impl Node {
     }
 
     fn is_reached(&self, node: NodeId, now: Nanos) -> bool {
-        let heard_ns = self.config.ticks_ns(HEARD_TICKS);
-        let heard = |peer: &Peer| peer.connected && peer.is_heard(now, heard_ns);
-        self.peers.get(&node).is_some_and(heard)
+        let patience_ns = self.config.ticks_ns(HEARD_TICKS);
+        let answers = |peer: &Peer| peer.may_answer(now, patience_ns);
+        self.peers.get(&node).is_some_and(answers)
     }
 
     /// Whether a grant may go to a peer: it is a member, was heard of late, has room in its outbox,
@@ -368,39 +376,6 @@ impl Node {
         let heard = peer.is_heard(now, self.config.ticks_ns(HEARD_TICKS));
         let stalled = peer.is_stalled(now, self.config.ticks_ns(GRANT_PATIENCE_TICKS));
         self.is_fellow(node) && rested && heard && !stalled && peer.outbox.has_room()
-    }
-
-    /// Whether peers should hear of a key at this tick: at once if it is other than what they reckon
-    /// with, within a few ticks if it has changed at all, and now and then to refresh.
-    fn is_due(&self, entry: &Entry, constants: &Constants, row: &Row, now: Nanos) -> bool {
-        let moved = row.share != constants.base
-            || row.rate != constants.base
-            || row.overdraft != constants.overdraft;
-        let Some(sent) = &entry.sent else {
-            return moved || row.demand.sparse > 0;
-        };
-        let changed = row.filled != sent.filled
-            || row.share != sent.share
-            || row.rate != sent.rate
-            || row.overdraft != sent.overdraft
-            || row.unmet_units > 0;
-        let waited = |ticks| now.0.saturating_sub(entry.sent_at.0) >= self.config.ticks_ns(ticks);
-        let stale = waited(ROW_REFRESH_TICKS) && (moved || row.demand.sparse > 0);
-        stale || (changed && (waited(ROW_REST_TICKS) || self.is_news(entry, sent, row, now)))
-    }
-
-    /// Whether a row says something that peers do not reckon with by the last one.
-    fn is_news(&self, entry: &Entry, sent: &Row, row: &Row, now: Nanos) -> bool {
-        let pace = &self.table.policy(entry.limit).pace;
-        let balance = |row: &Row, at: Nanos| {
-            let (origin, row) = (self.id, *row);
-            Heard { origin, row, at }.balance_at(now, pace).grains()
-        };
-        let (is, reckoned) = (balance(row, now), balance(sent, entry.sent_at));
-        let room = Amount::share_of_units(row.share, pace.burst_units()).grains();
-        let much = (room / NEWS_PART).max(Amount::from_units(1).grains());
-        let wants = row.unmet_units > 0 && sent.unmet_units == 0;
-        wants || row.rate != sent.rate || is.abs_diff(reckoned) >= much
     }
 
     fn rate_count_per_tick(&self, limit: LimitIndex) -> u64 {
@@ -435,9 +410,15 @@ impl Node {
             || row.share != member.after
             || row.rate != member.after
             || row.level().grains() > room.grains() / 4;
-        let known = self
-            .table
-            .with_contended(row.key, |entry, _| entry.rows.join(from, row, now));
+        let mut begins = false;
+        let known = self.table.with_contended(row.key, |entry, _| {
+            begins = begins_to_want(entry.rows.of(from), &row);
+            entry.rows.join(from, row, now)
+        });
+        if begins && let Some(peer) = self.peers.get_mut(&from) {
+            // It should know at once where there is some.
+            peer.press(self.journal.last(), now);
+        }
         let heard = match known {
             None if wants => {
                 let join = |entry: &mut Entry, _: &Constants| entry.rows.join(from, row, now);

@@ -22,9 +22,11 @@
 //! after its view. Between ticks only keys whose rights ran out are attended to.
 
 mod acquire;
+mod audience;
 mod config;
 mod hold;
 mod keys;
+mod news;
 mod output;
 mod peer;
 mod proposals;
@@ -208,8 +210,9 @@ impl Node {
         let returned = !peer.connected;
         peer.connected = true;
         peer.address = Some(address);
-        peer.heard_at = Some(now);
+        peer.hear(now);
         peer.progress.restart();
+        peer.told_at = None;
         peer.relaying = relay::Relaying::default();
         peer.reported = 0;
         self.membership
@@ -255,7 +258,7 @@ impl Node {
         let Some(peer) = self.peers.get_mut(&from) else {
             return Ok(());
         };
-        peer.heard_at = Some(now);
+        peer.hear(now);
         self.handle_message(now, from, message);
         Ok(())
     }

@@ -16,6 +16,8 @@ pub(super) struct Peer {
     pub(super) connected: bool,
     /// When anything was last heard from it directly.
     pub(super) heard_at: Option<Nanos>,
+    /// Since when it was asked for units, if nothing was heard from it after that.
+    pub(super) unanswered_since: Option<Nanos>,
     /// Whether the failure detector thinks that somebody reaches it.
     pub(super) reachable: bool,
     /// Whether an operator, or the process itself, has said that it is gone for good.
@@ -36,13 +38,33 @@ pub(super) struct Peer {
     pub(super) relaying: super::relay::Relaying,
     /// What it is asked for of all keys together, by its own word.
     pub(super) load: u64,
-    /// Whether it is owed an acknowledgement.
+    /// Since when it is owed an acknowledgement of rows.
+    pub(super) owed_since: Option<Nanos>,
+    /// Whether it is owed one at once: it sent grants.
     pub(super) owed: bool,
+    /// Up to which `seq` rows were written that it should hear at once.
+    pub(super) pressing: u64,
+    /// When the last of them was written.
+    pub(super) pressed_at: Option<Nanos>,
+    /// When it was last told all there was to tell.
+    pub(super) told_at: Option<Nanos>,
     /// Urgent messages sent to it in this tick.
     pub(super) urgent_sent: u32,
 }
 
 impl Peer {
+    /// Something came from it.
+    pub(super) fn hear(&mut self, now: Nanos) {
+        self.heard_at = Some(now);
+        self.unanswered_since = None;
+    }
+
+    /// Whether it is worth asking: it was heard of late, or has had no reason to speak.
+    pub(super) fn may_answer(&self, now: Nanos, patience_ns: u64) -> bool {
+        let waits = |since: Nanos| now.0.saturating_sub(since.0) > patience_ns;
+        self.connected && !self.unanswered_since.is_some_and(waits)
+    }
+
     /// Whether it was heard directly within `patience_ns`.
     pub(super) fn is_heard(&self, now: Nanos, patience_ns: u64) -> bool {
         let since = |at: Nanos| now.0.saturating_sub(at.0);
@@ -52,6 +74,12 @@ impl Peer {
     pub(super) fn is_stalled(&self, now: Nanos, patience_ns: u64) -> bool {
         let waits = |since: Nanos| now.0.saturating_sub(since.0) > patience_ns;
         self.unacknowledged_since.is_some_and(waits)
+    }
+
+    /// A row was written that it should hear at once.
+    pub(super) fn press(&mut self, seq: u64, now: Nanos) {
+        self.pressing = seq;
+        self.pressed_at = Some(now);
     }
 
     /// Takes the peer's word on which grants it has applied.

@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 use crdts::{CmRDT, Dot, ResetRemove, VClock};
 
 use super::Node;
+use super::audience::ROWS_RETRY_TICKS;
 use super::keys::ROW_LIFE_TICKS;
-use super::spread::{DATAGRAMS_PER_TICK_MAX, ROWS_PER_BULK, ROWS_PER_DATAGRAM, ROWS_RETRY_TICKS};
+use super::spread::{DATAGRAMS_PER_TICK_MAX, ROWS_PER_BULK, ROWS_PER_DATAGRAM};
 use crate::gossip::{Mirror, Progress, Sequence};
 use crate::row::Row;
 use crate::units::{KeyId, Nanos, NodeId};

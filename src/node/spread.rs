@@ -22,9 +22,6 @@ pub(super) const DATAGRAMS_PER_TICK_MAX: usize = 8;
 /// Grants in one message: a large batch goes on a stream.
 const GRANTS_PER_MESSAGE_MAX: usize = 512;
 
-/// Rows that were not acknowledged for so many ticks are sent again.
-pub(super) const ROWS_RETRY_TICKS: u32 = 4;
-
 /// Grants that were not acknowledged for so many ticks are sent again.
 const GRANTS_RETRY_TICKS: u32 = 3;
 
@@ -38,7 +35,10 @@ impl Node {
 
     /// Tells one peer what it has not heard, within the tick's budget.
     pub(super) fn spread_to(&mut self, node: NodeId, now: Nanos) {
-        let patience_ns = self.config.ticks_ns(ROWS_RETRY_TICKS);
+        let Some(peer) = self.peers.get(&node) else {
+            return;
+        };
+        let patience_ns = self.rows_patience_ns(peer, now);
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.progress.retry(now, patience_ns);
         }
@@ -75,6 +75,9 @@ impl Node {
         if rows.is_empty() || !self.may_urge(node) {
             return;
         }
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.unanswered_since.get_or_insert(now);
+        }
         for rows in rows.chunks(ROWS_PER_DATAGRAM) {
             let gossip = Gossip {
                 rows: rows.to_vec(),
@@ -90,12 +93,23 @@ impl Node {
     fn gossip_for(&mut self, node: NodeId, now: Nanos, rows_max: usize) -> Option<Gossip> {
         let grants = self.grants_for(node, now);
         let base = self.acknowledgement(node);
-        let peer = self.peers.get_mut(&node)?;
-        let batch = peer.progress.next_batch(&self.journal, rows_max);
-        if batch.is_none() && grants.is_empty() && !peer.owed {
+        let peer = self.peers.get(&node)?;
+        if grants.is_empty() && !self.should_hear(peer, now) {
             return None;
         }
-        peer.owed = false;
+        let peer = self.peers.get_mut(&node)?;
+        let batch = peer.progress.next_batch(&self.journal, rows_max);
+        if batch
+            .as_ref()
+            .is_none_or(|batch| batch.upto == self.journal.last())
+        {
+            peer.told_at = Some(now);
+        }
+        let owed = peer.owed || peer.owed_since.is_some();
+        if batch.is_none() && grants.is_empty() && !owed {
+            return None;
+        }
+        (peer.owed, peer.owed_since) = (false, None);
         let Some(batch) = batch else {
             return Some(Gossip { grants, ..base });
         };
@@ -154,12 +168,14 @@ impl Node {
             load,
             followed,
         } = gossip;
-        let owes = upto > 0 || !grants.is_empty();
         if let Some(peer) = self.peers.get_mut(&from) {
             // A claim to have heard what was never written is none.
             peer.progress
                 .acknowledged(digest.min(self.journal.last()), now);
-            peer.owed |= owes;
+            peer.owed |= !grants.is_empty();
+            if upto > 0 {
+                peer.owed_since.get_or_insert(now);
+            }
             peer.load = load;
         }
         let before = self.applied.of(from);

@@ -7,7 +7,7 @@ use distributary::Limit;
 use distributary::proto::KeyId;
 
 use crate::cluster::Cluster;
-use crate::dice::Dice;
+use crate::dice::{Dice, seeds};
 use crate::host::{SECOND_NS, Settings};
 use crate::links::Quality;
 
@@ -71,6 +71,24 @@ fn an_idle_cluster_is_nearly_silent() {
 }
 
 /// Nobody waits for long: what is asked for at one node while the others are idle is admitted.
+/// The others have long had no reason to speak: they are asked all the same. Those that had not been
+/// heard of late were passed over, and the first burst of a key found three fifths of its units.
+#[test]
+fn a_burst_out_of_silence_finds_the_units_of_all() {
+    for seed in seeds(5) {
+        let mut cluster =
+            Cluster::founded(Settings::new(5, Limit::per_second(100)), Quality::LAN, seed);
+        cluster.run_for(5 * SECOND_NS);
+        for _ in 0..100 {
+            cluster.run_for(SECOND_NS / 2_000);
+            let _decision = cluster.check(2, KEY, 1);
+        }
+        let admitted = cluster.total_admitted(KEY);
+        assert!(admitted >= 80, "seed {seed}: {admitted} of 100");
+        cluster.judge().expect("the bound");
+    }
+}
+
 #[test]
 fn what_the_cluster_has_is_found() {
     for (milli, least) in [(0, 90), (200, 95)] {

@@ -11,6 +11,7 @@ mod rates;
 mod units;
 
 use likelihood::likelihood;
+pub use rates::MEMBERS_ALL_KEEP;
 use rates::{keeping, rate_flow};
 use units::{home_flow, level_flow, unit_flow};
 
@@ -118,14 +119,13 @@ pub fn donors(scene: &Scene<'_>, own: NodeId) -> Vec<NodeId> {
     };
     let likelihood = likelihood(scene);
     let units = units::units(scene, &likelihood, &keeping(scene, &likelihood));
-    // A whole unit is worth a message; less waits for the tick.
-    let least = signed(Amount::from_units(1).grains());
+    let unit = signed(Amount::from_units(1).grains());
     let (count, mut wants) = (scene.holders.len(), -units.surplus[index]);
-    let gives = |from: &usize| units.surplus[*from] >= least && scene.holders[*from].reached;
+    let gives = |from: &usize| spares_a_unit(&scene.holders[*from], units.spare(*from));
     let mut order: Vec<usize> = (0..count).filter(gives).collect();
     order.sort_by_key(|from| {
         let turn = (*from + count - index) % count;
-        (std::cmp::Reverse(units.surplus[*from] / least), turn)
+        (std::cmp::Reverse(units.surplus[*from] / unit), turn)
     });
     let asked = order.into_iter().take_while(|from| {
         let lacks = wants > 0;
@@ -133,6 +133,17 @@ pub fn donors(scene: &Scene<'_>, own: NodeId) -> Vec<NodeId> {
         lacks
     });
     asked.map(|from| scene.holders[from].node).collect()
+}
+
+/// Whether a holder is worth asking: a whole unit is worth a message, less waits for the tick. What
+/// drains is reckoned, and a unit that is only just whole there may not be one here.
+fn spares_a_unit(holder: &Holder, spare: i128) -> bool {
+    let unit = signed(Amount::from_units(1).grains());
+    let least = match holder.rate.is_none() {
+        true => unit,
+        false => unit + unit / 2,
+    };
+    holder.reached && spare >= least
 }
 
 /// All flows of one key, by who gives and who takes.

@@ -19,7 +19,7 @@ const KEEPER_UNITS: u64 = 8;
 
 /// With more members than this a key has [`KEEPERS_MAX`] keepers at most: what it costs to keep them
 /// informed grows with their number times that of the members.
-const MEMBERS_ALL_KEEP: usize = 8;
+pub const MEMBERS_ALL_KEEP: usize = 8;
 
 /// Most keepers of a key of a large cluster.
 const KEEPERS_MAX: usize = 3;
