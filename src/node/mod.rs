@@ -208,7 +208,7 @@ impl Node {
         let returned = !peer.connected;
         peer.connected = true;
         peer.address = Some(address);
-        peer.heard_at = Some(now);
+        peer.hear(now);
         peer.progress.restart();
         peer.relaying = relay::Relaying::default();
         peer.reported = 0;
@@ -227,6 +227,8 @@ impl Node {
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.connected = false;
         }
+        self.membership.suspect(now, node);
+        self.drain_membership();
         self.ask_again(now, node);
     }
 
@@ -255,7 +257,7 @@ impl Node {
         let Some(peer) = self.peers.get_mut(&from) else {
             return Ok(());
         };
-        peer.heard_at = Some(now);
+        peer.hear(now);
         self.handle_message(now, from, message);
         Ok(())
     }
@@ -281,7 +283,8 @@ impl Node {
     /// Time has passed: fires every timer that is due.
     pub fn handle_timeout(&mut self, now: Nanos) {
         if self.membership.poll_timeout().is_some_and(|at| at <= now) {
-            self.membership.handle_timeout(now);
+            let heard_at = |node| self.peers.get(&node).and_then(|peer| peer.heard_at);
+            self.membership.handle_timeout(now, heard_at);
             self.drain_membership();
         }
         if self.timers.is_due(Timer::Deadline, now) {
@@ -301,6 +304,7 @@ impl Node {
             peer.urgent_sent = 0;
         }
         self.tick_keys(now);
+        self.doubt_mute(now);
         self.spread(now);
         self.relay(now);
         self.tick_views(now);
@@ -359,6 +363,26 @@ impl Node {
     fn handle_membership(&mut self, now: Nanos, packet: &[u8]) {
         if self.membership.handle_packet(now, packet).is_err() {
             self.counters.membership_refused += 1;
+        }
+        self.drain_membership();
+    }
+
+    /// Peers that owe an answer and have said nothing for long are asked at every tick, and then
+    /// suspected, by everybody who notices: their turn with the failure detector comes later.
+    fn doubt_mute(&mut self, now: Nanos) {
+        let shortest_ns = u64::try_from(MUTE_MIN.as_nanos()).unwrap_or(u64::MAX);
+        let patience_ns = self.config.ticks_ns(MUTE_TICKS).max(shortest_ns);
+        let mut mute = Vec::new();
+        for (node, peer) in &mut self.peers {
+            if peer.is_mute(now, patience_ns / 2) {
+                peer.progress.restart();
+            }
+            if peer.is_mute(now, patience_ns) {
+                mute.push(*node);
+            }
+        }
+        for node in mute {
+            self.membership.suspect(now, node);
         }
         self.drain_membership();
     }
@@ -422,6 +446,12 @@ impl Node {
 /// A node that nobody has reached for so many ticks, and that no view counts, is forgotten: an hour
 /// at the default tick. Groups that are apart for longer meet again over their seeds.
 const PEER_LIFE_TICKS: u32 = 36_000;
+
+/// A peer that owes an answer and says nothing for so many ticks, and at least so long, is
+/// suspected; from half of that on it is asked again at every tick. Answers come with the next
+/// tick, so four have to be lost in a row, and then what was asked again.
+const MUTE_TICKS: u32 = 5;
+const MUTE_MIN: std::time::Duration = std::time::Duration::from_millis(800);
 
 /// Slots of each shard that are looked at in a tick to drop drained ones.
 const SWEEP_SLOTS: usize = 16;

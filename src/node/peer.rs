@@ -16,6 +16,8 @@ pub(super) struct Peer {
     pub(super) connected: bool,
     /// When anything was last heard from it directly.
     pub(super) heard_at: Option<Nanos>,
+    /// Since when it owes an answer and has said nothing.
+    pub(super) silent_since: Option<Nanos>,
     /// Whether the failure detector thinks that somebody reaches it.
     pub(super) reachable: bool,
     /// Whether an operator, or the process itself, has said that it is gone for good.
@@ -48,6 +50,19 @@ impl Peer {
         let since = |at: Nanos| now.0.saturating_sub(at.0);
         self.connected && self.heard_at.is_some_and(|at| since(at) <= patience_ns)
     }
+
+    /// Anything came from it.
+    pub(super) const fn hear(&mut self, now: Nanos) {
+        self.heard_at = Some(now);
+        self.silent_since = None;
+    }
+
+    /// Whether it has owed an answer for so long and said nothing.
+    pub(super) fn is_mute(&self, now: Nanos, patience_ns: u64) -> bool {
+        let mute = |since: Nanos| now.0.saturating_sub(since.0) >= patience_ns;
+        self.connected && self.silent_since.is_some_and(mute)
+    }
+
     /// Whether it has acknowledged no grant for longer than `patience_ns` though some were sent.
     pub(super) fn is_stalled(&self, now: Nanos, patience_ns: u64) -> bool {
         let waits = |since: Nanos| now.0.saturating_sub(since.0) > patience_ns;

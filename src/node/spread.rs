@@ -96,6 +96,9 @@ impl Node {
             return None;
         }
         peer.owed = false;
+        if batch.is_some() || !grants.is_empty() {
+            peer.silent_since.get_or_insert(now);
+        }
         let Some(batch) = batch else {
             return Some(Gossip { grants, ..base });
         };
