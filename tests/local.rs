@@ -570,3 +570,24 @@ fn limits_are_constants() {
     assert_eq!((rate.units(), rate.period_ns()), (1, SECOND_NS * 6 / 10));
     assert_eq!(Limit::per_hour(3600), Limit::per_second(1).burst(3600));
 }
+
+/// C1: what has drained since it was charged is in use again already, and does not come back twice.
+#[test]
+fn what_has_drained_is_not_refunded_again() {
+    let (limiter, clock) = limiter(Limit::per_second(10).burst(2));
+    let first = limiter.check_n("ann", 2);
+    assert!(first.is_allowed());
+    clock.advance(Duration::from_millis(200));
+    assert!(limiter.check_n("ann", 2).is_allowed());
+    assert!(limiter.refund(&first), "a good receipt, for nothing left");
+    assert!(!limiter.check("ann").is_allowed());
+    clock.advance(Duration::from_millis(100));
+    let last = limiter.check("ann");
+    clock.advance(Duration::from_millis(50));
+    assert!(
+        limiter.refund(&last),
+        "it lies behind what was there before"
+    );
+    let level = limiter.peek("ann").level_units;
+    assert!((level - 0.5).abs() < 0.001, "{level}");
+}

@@ -222,7 +222,7 @@ fn verdict(message: Message<Identity>, from: Identity, to: Identity) -> Vec<u8> 
         dst: to,
         message,
     };
-    let updates = vec![foca::Member::down(to)];
+    let updates = vec![Member::down(to)];
     let packet = Packet { header, updates };
     packet.to_bytes().expect("a small packet")
 }

@@ -227,6 +227,7 @@ impl Node {
             return Vec::new();
         }
         let mut holders = self.holders(key, entry, constants, now);
+        entry.account.forgo(self.crumbs(&holders), pace);
         let detours = self.detours(&mut holders, entry, now);
         // What was gathered stays together unless others want it for their own checks.
         let wanted = |holder: &Holder| holder.unmet && holder.node != self.id;
@@ -258,6 +259,23 @@ impl Node {
             granted
         });
         moves
+    }
+
+    /// The part of this node's right of overdraft that is nobody's: rights at the base split are
+    /// rounded down, and a view deals what that leaves over too. With it a key would never be at
+    /// base again.
+    fn crumbs(&self, holders: &[Holder]) -> Share {
+        let lacks = |holder: &Holder| holder.overdraft < holder.base_overdraft;
+        let own = holders.iter().find(|holder| holder.node == self.id);
+        let over = own.map_or(Share::NONE, |own| {
+            own.overdraft.saturating_sub(own.base_overdraft)
+        });
+        let is_crumb = over.parts() <= holders.len() as u64;
+        if is_crumb && !holders.iter().any(lacks) {
+            over
+        } else {
+            Share::NONE
+        }
     }
 
     /// Shares of an idle key go home to who is not connected through the peer that passes its rows

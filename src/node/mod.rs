@@ -219,7 +219,7 @@ impl Node {
         }
         self.spread_all(node, now);
         self.send_report(node);
-        self.drain_membership();
+        self.drain_membership(now);
     }
 
     /// The connection to a peer is gone.
@@ -228,7 +228,7 @@ impl Node {
             peer.connected = false;
         }
         self.membership.suspect(now, node);
-        self.drain_membership();
+        self.drain_membership(now);
         self.ask_again(now, node);
     }
 
@@ -285,7 +285,7 @@ impl Node {
         if self.membership.poll_timeout().is_some_and(|at| at <= now) {
             let heard_at = |node| self.peers.get(&node).and_then(|peer| peer.heard_at);
             self.membership.handle_timeout(now, heard_at);
-            self.drain_membership();
+            self.drain_membership(now);
         }
         if self.timers.is_due(Timer::Deadline, now) {
             self.expire_gatherings(now);
@@ -364,14 +364,13 @@ impl Node {
         if self.membership.handle_packet(now, packet).is_err() {
             self.counters.membership_refused += 1;
         }
-        self.drain_membership();
+        self.drain_membership(now);
     }
 
     /// Peers that owe an answer and have said nothing for long are asked at every tick, and then
     /// suspected, by everybody who notices: their turn with the failure detector comes later.
     fn doubt_mute(&mut self, now: Nanos) {
-        let shortest_ns = u64::try_from(MUTE_MIN.as_nanos()).unwrap_or(u64::MAX);
-        let patience_ns = self.config.ticks_ns(MUTE_TICKS).max(shortest_ns);
+        let patience_ns = self.mute_patience_ns();
         let mut mute = Vec::new();
         for (node, peer) in &mut self.peers {
             if peer.is_mute(now, patience_ns / 2) {
@@ -384,11 +383,22 @@ impl Node {
         for node in mute {
             self.membership.suspect(now, node);
         }
-        self.drain_membership();
+        self.drain_membership(now);
+    }
+
+    fn mute_patience_ns(&self) -> u64 {
+        let shortest_ns = u64::try_from(MUTE_MIN.as_nanos()).unwrap_or(u64::MAX);
+        self.config.ticks_ns(MUTE_TICKS).max(shortest_ns)
+    }
+
+    /// For how long a peer has surely been silent when it is found to be unreachable.
+    pub(super) fn noticed_after_ns(&self) -> u64 {
+        let doubt_ns = u64::try_from(self.config.membership.doubt.as_nanos()).unwrap_or(u64::MAX);
+        self.mute_patience_ns().saturating_add(doubt_ns)
     }
 
     /// Passes on what the failure detector wants to send and has found out.
-    fn drain_membership(&mut self) {
+    fn drain_membership(&mut self, now: Nanos) {
         while let Some((to, packet)) = self.membership.poll_transmit() {
             self.send(to.node, &Message::Membership(packet));
         }
@@ -405,6 +415,7 @@ impl Node {
                 MembershipEvent::Unreachable(node) => {
                     if let Some(peer) = self.peers.get_mut(&node) {
                         peer.reachable = false;
+                        peer.lost_at = Some(now);
                     }
                 }
             }

@@ -20,6 +20,8 @@ pub(super) struct Peer {
     pub(super) silent_since: Option<Nanos>,
     /// Whether the failure detector thinks that somebody reaches it.
     pub(super) reachable: bool,
+    /// When the failure detector last came to think that nobody reaches it.
+    pub(super) lost_at: Option<Nanos>,
     /// Whether an operator, or the process itself, has said that it is gone for good.
     pub(super) gone: bool,
     /// Its newest word on where it stands.

@@ -120,7 +120,11 @@ impl Node {
             // Never heard of but by others: silent since this node came to life.
             return self.is_too_long(now.0.saturating_sub(self.started_at.0));
         };
-        let since = peer.heard_at.unwrap_or(self.started_at);
+        // Where there is little to say, who lives may have said nothing to this node for long: it
+        // was silent since shortly before it was lost.
+        let before_loss = |at: Nanos| Nanos(at.0.saturating_sub(self.noticed_after_ns()));
+        let heard = peer.heard_at.unwrap_or(self.started_at);
+        let since = heard.max(peer.lost_at.map_or(Nanos::ZERO, before_loss));
         let unreachable = !peer.connected && !peer.reachable;
         peer.gone || (unreachable && self.is_too_long(now.0.saturating_sub(since.0)))
     }
@@ -143,9 +147,15 @@ impl Node {
         };
         // A leaver that keeps nothing in this view has only to hear of it.
         let closed = |node| view.has(node) && !holds(node);
+        // The others went on without this node while it saw nothing change: as it may be the one to
+        // propose, it has to see the need that they see.
+        let passed_over = |report: &crate::view::Report| {
+            let newer = report.complete && report.adopted > Some(view.id);
+            newer && !report.known.contains(&self.id)
+        };
         let news = |c: &Candidate<'_>| match c.report.leaving {
             true => c.report.known.contains(&c.node) && !closed(c.node),
-            false => !holds(c.node),
+            false => !holds(c.node) || passed_over(c.report),
         };
         candidates.iter().any(news) || !evicted.is_empty()
     }

@@ -29,13 +29,22 @@ struct Stall {
     to_ns: u64,
 }
 
+/// A spell in which datagrams do not pass as usual.
+#[derive(Clone, Copy, Debug)]
+struct Rough {
+    from_ns: u64,
+    to_ns: u64,
+    /// Cuts end by healing, a bad network by a better one.
+    is_cut: bool,
+}
+
 /// When which process ran.
 #[derive(Debug)]
 pub struct Weather {
     places: Vec<Vec<Life>>,
     stalls: Vec<Stall>,
     /// Spells in which datagrams do not pass as usual.
-    rough: Vec<(u64, u64)>,
+    rough: Vec<Rough>,
     /// Instants at which membership is disturbed: crashes, joins, leaves.
     churn: Vec<u64>,
 }
@@ -63,7 +72,7 @@ impl Weather {
             stall.to_ns = stall.to_ns.min(healed_ns.max(stall.from_ns));
         }
         for spell in &mut weather.rough {
-            spell.1 = spell.1.min(healed_ns.max(spell.0));
+            spell.to_ns = spell.to_ns.min(healed_ns.max(spell.from_ns));
         }
         weather
     }
@@ -97,11 +106,11 @@ impl Weather {
                 self.stall(*place, at_ns, at_ns + ns(ms.unsigned_abs()));
             }
             FaultKind::CutOneWay(..) | FaultKind::Partition(_) | FaultKind::Clog(..) => {
-                self.rough.push((at_ns, NEVER));
+                self.roughens(at_ns, true);
             }
-            FaultKind::Network(quality) if quality == usual => self.clears(at_ns),
-            FaultKind::Network(_) => self.rough.push((at_ns, NEVER)),
-            FaultKind::Heal => self.clears(at_ns),
+            FaultKind::Network(quality) if quality == usual => self.clears(at_ns, false),
+            FaultKind::Network(_) => self.roughens(at_ns, false),
+            FaultKind::Heal => self.clears(at_ns, true),
             FaultKind::Forget(_) | FaultKind::ClockRate(..) => {}
         }
     }
@@ -136,9 +145,18 @@ impl Weather {
         });
     }
 
-    fn clears(&mut self, at_ns: u64) {
-        for spell in self.rough.iter_mut().filter(|spell| spell.1 == NEVER) {
-            spell.1 = at_ns;
+    fn roughens(&mut self, from_ns: u64, is_cut: bool) {
+        self.rough.push(Rough {
+            from_ns,
+            to_ns: NEVER,
+            is_cut,
+        });
+    }
+
+    fn clears(&mut self, at_ns: u64, is_cut: bool) {
+        let open = |spell: &&mut Rough| spell.to_ns == NEVER && spell.is_cut == is_cut;
+        for spell in self.rough.iter_mut().filter(open) {
+            spell.to_ns = at_ns;
         }
     }
 
@@ -163,7 +181,7 @@ impl Weather {
         let rough = self
             .rough
             .iter()
-            .any(|spell| spell.0 <= to_ns && from_ns <= spell.1);
+            .any(|spell| spell.from_ns <= to_ns && from_ns <= spell.to_ns);
         let stalls = |stall: &Stall| stall.from_ns <= to_ns && from_ns <= stall.to_ns;
         !rough && !self.stalls.iter().any(stalls)
     }
@@ -222,6 +240,8 @@ mod tests {
             fault(4_000, FaultKind::Heal),
             fault(5_000, FaultKind::Pause(2)),
             fault(6_000, FaultKind::Resume(2)),
+            fault(10_000, FaultKind::CutOneWay(vec![0], vec![1])),
+            fault(11_000, FaultKind::Network(scenario.network)),
         ];
         let weather = Weather::of(&scenario);
         assert!(weather.runs(1, 0, ns(999)) && !weather.runs(1, 0, ns(1_000)));
@@ -229,6 +249,10 @@ mod tests {
         assert!(!weather.calm(ns(3_500), ns(3_600)) && weather.calm(ns(4_001), ns(4_999)));
         assert!(
             !weather.steady(2, ns(5_500), ns(5_600)) && weather.steady(2, ns(6_001), ns(7_000))
+        );
+        assert!(
+            !weather.calm(ns(12_000), ns(13_000)),
+            "no network mends a cut"
         );
         assert_eq!(weather.deaths(ns(500)), vec![(1, ns(1_000))]);
         assert!(weather.deaths(ns(1_500)).is_empty());

@@ -88,12 +88,12 @@ fn nodes(dice: &mut Dice) -> usize {
     }
 }
 
-/// Mostly as short as convergence needs; now and then so long that buckets drain.
+/// Mostly as short as convergence needs; now and then so long that buckets drain and demand fades.
 fn heal_ms(dice: &mut Dice) -> u64 {
     if dice.is_milli(880) {
         1_000 * dice.within(6, 12)
     } else {
-        1_000 * dice.within(40, 80)
+        1_000 * dice.within(60, 130)
     }
 }
 
