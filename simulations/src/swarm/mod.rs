@@ -125,7 +125,7 @@ fn cluster(dice: &mut Dice, nodes: usize) -> Cluster {
         },
         acquire_deadline_ms: dice.pick(&[5, 20, 50, 50, 200]),
         owners: dice.pick(&[None, None, None, None, Some(1), Some(2)]),
-        keys_max: if nodes <= NODES_CRAMPED_MAX && dice.is_milli(150) {
+        keys_max: if nodes <= NODES_CRAMPED_MAX && dice.is_milli(250) {
             KEYS_CRAMPED
         } else {
             200_000
