@@ -591,3 +591,22 @@ fn what_has_drained_is_not_refunded_again() {
     let level = limiter.peek("ann").level_units;
     assert!((level - 0.5).abs() < 0.001, "{level}");
 }
+
+/// What has not drained comes back whole, in whatever order it is asked for.
+#[test]
+fn refunds_in_any_order_bring_back_all_that_has_not_drained() {
+    let (limiter, _clock) = limiter(Limit::per_day(1).burst(12));
+    let charge_all = || (0..12).map(|_| limiter.check("ann")).collect::<Vec<_>>();
+    let refund_all = |decisions: &[distributary::Decision], order: &[usize]| {
+        let good = order.iter().filter(|at| limiter.refund(&decisions[**at]));
+        assert_eq!(good.count(), 12);
+        let level = limiter.peek("ann").level_units;
+        assert!(level < 0.001, "{level} left after {order:?}");
+    };
+    let forward: Vec<usize> = (0..12).collect();
+    let backward: Vec<usize> = (0..12).rev().collect();
+    let mixed: Vec<usize> = (0..12).map(|at| at * 5 % 12).collect();
+    for order in [forward, backward, mixed] {
+        refund_all(&charge_all(), &order);
+    }
+}

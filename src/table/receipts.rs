@@ -5,13 +5,19 @@
 //! refused, because nobody remembers whether it was used.
 //!
 //! With each charge is remembered where it lies in its bucket: units drain in the order in which they
-//! went in, and what has drained since was given back already.
+//! went in, and what has drained since was given back already. A refund takes its units out of the
+//! middle of that order; the last few are remembered for the sake of the charges before and after.
+
+use std::collections::VecDeque;
 
 use crate::limit::UnitsTime;
-use crate::units::Amount;
+use crate::units::{Amount, KeyId};
 
 /// How many charges back a refund can reach, for each shard.
 pub(super) const WINDOW: u64 = 4096;
+
+/// How many refunds are remembered, for each shard.
+const RECENT_MAX: usize = 256;
 
 const WORDS: usize = (WINDOW / 64) as usize;
 
@@ -31,6 +37,17 @@ pub(super) struct Receipts {
     refunded: Box<[u64; WORDS]>,
     /// By number, modulo [`WINDOW`]: as long as there were charges.
     places: Vec<Place>,
+    recent: VecDeque<Refunded>,
+}
+
+/// What was taken back.
+#[derive(Clone, Copy, Debug)]
+struct Refunded {
+    key: KeyId,
+    number: u64,
+    /// The last charge at that time.
+    after: u64,
+    amount: Amount,
 }
 
 impl Receipts {
@@ -39,6 +56,7 @@ impl Receipts {
             last: 0,
             refunded: Box::new([0; WORDS]),
             places: Vec::new(),
+            recent: VecDeque::new(),
         }
     }
 
@@ -64,6 +82,37 @@ impl Receipts {
         self.refunded[word] |= bit;
         let place = self.places.get(index_of(number)).copied();
         place.filter(|_| fresh)
+    }
+
+    /// Remembers how much of a charge was taken back.
+    pub(super) fn took_back(&mut self, key: KeyId, number: u64, amount: Amount) {
+        if self.recent.len() >= RECENT_MAX {
+            self.recent.pop_front();
+        }
+        let after = self.last;
+        self.recent.push_back(Refunded {
+            key,
+            number,
+            after,
+            amount,
+        });
+    }
+
+    /// What was taken back of charges of a key that came later: it went out of the account, and not
+    /// by draining. What is forgotten of it only makes a refund smaller.
+    pub(super) fn taken_behind(&self, key: KeyId, number: u64) -> Amount {
+        self.taken(|refunded| refunded.key == key && refunded.number > number)
+    }
+
+    /// What was taken back of earlier charges of a key since: what came later drains the sooner.
+    pub(super) fn taken_ahead(&self, key: KeyId, number: u64) -> Amount {
+        let ahead = |of: &Refunded| of.number < number && of.after >= number;
+        self.taken(|refunded| refunded.key == key && ahead(refunded))
+    }
+
+    fn taken(&self, which: impl Fn(&Refunded) -> bool) -> Amount {
+        let taken = self.recent.iter().filter(|refunded| which(refunded));
+        taken.fold(Amount::ZERO, |sum, of| sum.saturating_add(of.amount))
     }
 }
 

@@ -19,6 +19,18 @@ const NEVER: u64 = u64::MAX;
 struct Life {
     from_ns: u64,
     to_ns: u64,
+    /// It was told to leave: it ends when it has, which may take a while.
+    leaves: bool,
+}
+
+impl Life {
+    const fn from(from_ns: u64) -> Self {
+        Self {
+            from_ns,
+            to_ns: NEVER,
+            leaves: false,
+        }
+    }
 }
 
 /// A spell in which a place does not behave.
@@ -53,13 +65,7 @@ impl Weather {
     /// As the scenario has it.
     pub fn of(scenario: &Scenario) -> Self {
         let mut weather = Self {
-            places: vec![
-                vec![Life {
-                    from_ns: 0,
-                    to_ns: NEVER
-                }];
-                scenario.cluster.nodes
-            ],
+            places: vec![vec![Life::from(0)]; scenario.cluster.nodes],
             stalls: Vec::new(),
             rough: Vec::new(),
             churn: Vec::new(),
@@ -81,7 +87,7 @@ impl Weather {
         match kind {
             FaultKind::Crash(place) | FaultKind::Leave(place) => {
                 self.churn.push(at_ns);
-                self.ends(*place, at_ns);
+                self.ends(*place, at_ns, matches!(kind, FaultKind::Leave(_)));
             }
             FaultKind::Restart(place) => {
                 self.churn.push(at_ns);
@@ -89,10 +95,7 @@ impl Weather {
             }
             FaultKind::Join => {
                 self.churn.push(at_ns);
-                self.places.push(vec![Life {
-                    from_ns: at_ns,
-                    to_ns: NEVER,
-                }]);
+                self.places.push(vec![Life::from(at_ns)]);
             }
             FaultKind::Pause(place) => self.stall(*place, at_ns, NEVER),
             FaultKind::Resume(place) => {
@@ -115,12 +118,13 @@ impl Weather {
         }
     }
 
-    fn ends(&mut self, place: usize, at_ns: u64) {
+    fn ends(&mut self, place: usize, at_ns: u64, leaves: bool) {
         if let Some(life) = self
             .places
             .get_mut(place)
             .and_then(|lives| lives.last_mut())
         {
+            life.leaves |= leaves && at_ns < life.to_ns;
             life.to_ns = life.to_ns.min(at_ns);
         }
     }
@@ -130,10 +134,7 @@ impl Weather {
             return;
         };
         if lives.last().is_none_or(|life| life.to_ns <= at_ns) {
-            lives.push(Life {
-                from_ns: at_ns,
-                to_ns: NEVER,
-            });
+            lives.push(Life::from(at_ns));
         }
     }
 
@@ -199,11 +200,12 @@ impl Weather {
         u32::try_from(self.places.len()).unwrap_or(u32::MAX)
     }
 
-    /// Instants at which a life ended at a place without being followed by another so soon.
+    /// Instants at which a process was killed at a place without being followed by another so soon.
     pub fn deaths(&self, rest_ns: u64) -> Vec<(u32, u64)> {
         let mut deaths = Vec::new();
         for (place, lives) in (0u32..).zip(&self.places) {
-            for (index, life) in lives.iter().enumerate().filter(|(_, l)| l.to_ns != NEVER) {
+            let killed = |life: &Life| life.to_ns != NEVER && !life.leaves;
+            for (index, life) in lives.iter().enumerate().filter(|(_, life)| killed(life)) {
                 let next = lives.get(index + 1).map_or(NEVER, |next| next.from_ns);
                 if next.saturating_sub(life.to_ns) >= rest_ns {
                     deaths.push((place, life.to_ns));
