@@ -8,7 +8,11 @@ use simulations::trial::trial;
 
 /// What is known to be false, and why: file, claim, reason. An entry whose claim holds again is
 /// told, and has to go.
-const KNOWN: &[(&str, &str, &str)] = &[];
+const KNOWN: &[(&str, &str, &str)] = &[(
+    "crowd",
+    "convergence",
+    "rows of keys that no longer change are not told again",
+)];
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
