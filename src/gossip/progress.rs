@@ -56,6 +56,12 @@ impl Progress {
         self.sent
     }
 
+    /// Up to where it has said that it heard all.
+    #[must_use]
+    pub const fn acknowledged_upto(&self) -> u64 {
+        self.acknowledged
+    }
+
     /// Notes that a batch is on its way.
     pub fn sent(&mut self, batch: &Batch, now: Nanos) {
         if self.sent <= self.acknowledged {

@@ -183,6 +183,13 @@ impl Account {
         true
     }
 
+    /// Gives up so much of its right of overdraft, for nobody; nothing while it is in debt.
+    pub fn forgo(&mut self, overdraft: Share, pace: &Pace) {
+        if self.debt(pace) == Amount::ZERO {
+            self.overdraft = self.overdraft.saturating_sub(overdraft);
+        }
+    }
+
     fn may_grant(&self, parcel: Parcel, pace: &Pace) -> bool {
         let Some(share) = self.share.checked_sub(parcel.share) else {
             return false;

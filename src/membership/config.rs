@@ -14,8 +14,9 @@ use super::PACKET_BYTES_MAX;
 /// All members should run with the same values: a patient member and an impatient one disagree
 /// about who is reachable for as long as their values differ.
 ///
-/// Silence turns into unreachable after about
-/// `2 × probe_period + suspicion` in a small cluster. At worst it takes
+/// Who owes an answer and falls silent, or whose connection is lost, is suspected out of turn by
+/// everybody who notices, and unreachable `doubt` later. Without either, silence turns into
+/// unreachable after about `2 × probe_period + suspicion` in a small cluster. At worst it takes
 /// `(2 × members + 1) × probe_period + suspicion`, when nobody happens to probe the silent node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MembershipConfig {
@@ -37,6 +38,13 @@ pub struct MembershipConfig {
     /// short: members flap between reachable and unreachable. Too long: a crash is noticed late.
     /// Not zero.
     pub suspicion: Duration,
+    /// The same for a member that is suspected out of turn: that it owes an answer, or that its
+    /// connection was lost, is known already.
+    ///
+    /// Take several round trips, so that somebody who still hears it has time to say so; and no
+    /// more than `suspicion`. Too short: a member whose packets are lost for a moment is
+    /// unreachable for a moment. Too long: the crash of a busy member is noticed late. Not zero.
+    pub doubt: Duration,
     /// How long an unreachable node is remembered, and tried again.
     ///
     /// Much longer than it takes news to reach everybody (a minute), or old news could make a
@@ -62,6 +70,11 @@ impl MembershipConfig {
         let rules = [
             (!self.probe_timeout.is_zero(), "probe_timeout is zero"),
             (!self.suspicion.is_zero(), "suspicion is zero"),
+            (!self.doubt.is_zero(), "doubt is zero"),
+            (
+                self.doubt <= self.suspicion,
+                "doubt is longer than suspicion",
+            ),
             (!self.announce_period.is_zero(), "announce_period is zero"),
             (
                 self.probe_timeout.saturating_mul(2) <= self.probe_period,
@@ -104,6 +117,7 @@ impl Default for MembershipConfig {
             probe_period: Duration::from_secs(2),
             probe_timeout: Duration::from_millis(500),
             suspicion: Duration::from_secs(4),
+            doubt: Duration::from_secs(1),
             forget_after: Duration::from_secs(600),
             announce_period: Duration::from_secs(10),
         }
@@ -134,6 +148,11 @@ mod tests {
             ..MembershipConfig::default()
         };
         assert!(hasty.check().is_err());
+        let doubtful = MembershipConfig {
+            doubt: Duration::from_secs(5),
+            ..MembershipConfig::default()
+        };
+        assert!(doubtful.check().is_err());
         let forgetful = MembershipConfig {
             forget_after: Duration::from_secs(10),
             ..MembershipConfig::default()

@@ -16,6 +16,10 @@
 //! - timers are data, ordered, and none piles up;
 //! - unreachable nodes are tried again, also when nobody is reachable at all;
 //! - who has lost everybody forgets its verdicts on the others;
+//! - what a node sees by itself counts: who owes it an answer and is silent is suspected out of turn,
+//!   and nobody is declared unreachable whom it has heard since;
+//! - suspicions, losses and refutations are passed on at once by everybody to whom they are news,
+//!   and repeated while a suspicion lasts;
 //! - the number of nodes is bounded.
 //!
 //! Like all of the core it is a state machine without sockets and clocks. After every input, drain
@@ -25,6 +29,7 @@
 mod config;
 mod contacts;
 mod identity;
+mod news;
 mod outbox;
 mod roster;
 mod timers;
@@ -32,7 +37,7 @@ mod wire;
 
 use std::{borrow::Cow, collections::BTreeSet, iter, net::SocketAddr};
 
-use foca::{Foca, Header, Message, NoCustomBroadcast};
+use foca::{Foca, Header, Member, Message, NoCustomBroadcast, Runtime as _, State, Timer};
 use rand::{SeedableRng as _, rngs::StdRng};
 use thiserror::Error;
 
@@ -41,6 +46,7 @@ pub use config::MembershipConfig;
 use crate::units::{Nanos, NodeId};
 use identity::Identity;
 use outbox::Outbox;
+use timers::Pending;
 use wire::{Packet, Wire, WireError};
 
 /// A node and where it listens.
@@ -113,6 +119,8 @@ pub struct Membership {
     outbox: Outbox,
     config: MembershipConfig,
     rng: StdRng,
+    /// When an open suspicion is told again.
+    remind_at: Option<Nanos>,
     has_left: bool,
 }
 
@@ -137,6 +145,7 @@ impl Membership {
             outbox: Outbox::new(config.forget_after),
             config,
             rng,
+            remind_at: None,
             has_left: false,
         }
     }
@@ -158,7 +167,9 @@ impl Membership {
             return Ok(());
         }
         self.outbox.now = now;
+        let is_urgent = news::is_urgent(&packet, |id| self.member(id.node));
         let admitted = self.admit(packet, bytes)?;
+        self.outbox.is_urgent |= is_urgent;
         let result = self.detector.handle_data(&admitted, &mut self.outbox);
         self.settle();
         result.map_err(|error| MembershipError::Internal {
@@ -166,12 +177,21 @@ impl Membership {
         })
     }
 
-    /// Fires every timer that is due, each once; harmless when none is.
-    pub fn handle_timeout(&mut self, now: Nanos) {
+    /// Fires every timer that is due, each once; harmless when none is. `heard_at` says when this
+    /// node has heard another one last, of anything: while it does, it declares nobody unreachable.
+    pub fn handle_timeout(&mut self, now: Nanos, heard_at: impl Fn(NodeId) -> Option<Nanos>) {
         self.outbox.now = now;
-        while let Some(timer) = self.outbox.timers.pop_due(now) {
+        while let Some(Pending { timer, set_at }) = self.outbox.timers.pop_due(now) {
+            if let Some(heard) = refuted(&timer, set_at, &heard_at) {
+                let again_at = heard.after(self.config.suspicion);
+                self.outbox.timers.set(heard, again_at, timer);
+                continue;
+            }
             let result = self.detector.handle_timer(timer, &mut self.outbox);
             log_failure("timer", result);
+        }
+        if self.remind_at.take_if(|at| *at <= now).is_some() {
+            self.outbox.is_urgent = self.outbox.timers.suspects_anybody();
         }
         if let Some(peer) = self.outbox.contacts.pop_due(now) {
             self.send_announcement(peer);
@@ -188,6 +208,7 @@ impl Membership {
             .next_at()
             .into_iter()
             .chain(contact_at)
+            .chain(self.remind_at)
             .min()
     }
 
@@ -224,6 +245,34 @@ impl Membership {
         self.settle();
     }
 
+    /// Somebody owes this node an answer and is silent, or its connection is lost: it is suspected
+    /// out of turn, and unreachable after [`MembershipConfig::doubt`] unless it is heard again, by
+    /// this node or by another one that says so. Nothing, if that is under way already.
+    pub fn suspect(&mut self, now: Nanos, node: NodeId) {
+        self.outbox.now = now;
+        let verdict_at = now.after(self.config.doubt);
+        let is_down = |member: &&Member<Identity>| member.state() == State::Down;
+        let reached = self.member(node).filter(|member| !is_down(member));
+        let (Some(member), Some(token)) = (reached, self.outbox.timers.token()) else {
+            return;
+        };
+        let (id, incarnation) = (*member.id(), member.incarnation());
+        let under_way = self.outbox.timers.verdict_at(&id);
+        if self.has_left || under_way.is_some_and(|at| at <= verdict_at) {
+            return;
+        }
+        let suspect = iter::once(Member::new(id, incarnation, State::Suspect));
+        let result = self.detector.apply_many(suspect, true, &mut self.outbox);
+        log_failure("suspicion", result);
+        let verdict = Timer::ChangeSuspectToDown {
+            member_id: id,
+            incarnation,
+            token,
+        };
+        self.outbox.submit_after(verdict, self.config.doubt);
+        self.settle();
+    }
+
     /// Tells a few members that this node goes, so that nobody has to find out; they tell the
     /// others. Packets remain to be polled; apart from those the machine is at rest for good.
     pub fn leave(&mut self, now: Nanos) {
@@ -236,6 +285,7 @@ impl Membership {
         log_failure("leave", result);
         self.outbox.timers.clear();
         self.outbox.contacts.clear();
+        self.remind_at = None;
     }
 
     #[cfg(test)]
@@ -292,6 +342,12 @@ impl Membership {
         Ok(Cow::Owned(packet.to_bytes()?))
     }
 
+    /// A node as the detector knows it, under its latest identity.
+    fn member(&self, node: NodeId) -> Option<&Member<Identity>> {
+        let mut members = self.detector.iter_membership_state();
+        members.find(|member| member.id().node == node)
+    }
+
     /// How many nodes the detector remembers, reachable or not.
     fn known(&self) -> usize {
         self.detector.iter_membership_state().len()
@@ -341,6 +397,17 @@ impl Membership {
         self.outbox.timers.clear();
     }
 
+    /// Passes news on at once, to some members chosen at random, and again while a suspicion is open
+    /// here: else it would wait for the next probes, and the suspect might hear of it too late.
+    fn spread_news(&mut self) {
+        for _ in 0..NEWS_ROUNDS {
+            let result = self.detector.gossip(&mut self.outbox);
+            log_failure("news", result);
+        }
+        let is_open = self.outbox.timers.suspects_anybody();
+        self.remind_at = is_open.then(|| self.outbox.now.after(self.config.doubt / REMINDERS));
+    }
+
     /// Brings detector and timers in line with what has just happened.
     fn settle(&mut self) {
         if self.detector.num_members() == 0 && self.known() > 0 {
@@ -351,6 +418,9 @@ impl Membership {
         let nothing = iter::empty();
         let result = self.detector.apply_many(nothing, true, &mut self.outbox);
         log_failure("wake", result);
+        if std::mem::take(&mut self.outbox.is_urgent) {
+            self.spread_news();
+        }
         let delay = if self.outbox.roster.is_empty() {
             self.config.probe_period
         } else {
@@ -364,6 +434,19 @@ type Detector = Foca<Identity, Wire, StdRng, NoCustomBroadcast>;
 
 fn detector(own: Identity, config: &MembershipConfig, rng: &mut StdRng) -> Detector {
     Foca::new(own, config.for_detector(), StdRng::from_rng(rng), Wire)
+}
+
+/// When a member was heard that is about to be declared unreachable, if that was after it came to
+/// be suspected.
+fn refuted(
+    timer: &Timer<Identity>,
+    set_at: Nanos,
+    heard_at: impl Fn(NodeId) -> Option<Nanos>,
+) -> Option<Nanos> {
+    let Timer::ChangeSuspectToDown { member_id, .. } = timer else {
+        return None;
+    };
+    heard_at(member_id.node).filter(|heard| *heard > set_at)
 }
 
 /// The third party of a message that takes a detour.
@@ -388,6 +471,13 @@ fn log_failure(what: &'static str, result: Result<(), foca::Error>) {
         tracing::error!(what, %error, "the failure detector failed");
     }
 }
+
+/// How often urgent news goes to three members each. They pass it on, so that after two rounds one
+/// member in four hundred has not heard it.
+const NEWS_ROUNDS: usize = 2;
+
+/// How often an open suspicion is told within [`MembershipConfig::doubt`].
+const REMINDERS: u32 = 3;
 
 /// The longest packet, in bytes, sent or accepted: with an envelope around it, it still fits the
 /// one datagram that QUIC promises to carry on any path.

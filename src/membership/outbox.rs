@@ -4,7 +4,10 @@ use std::{collections::VecDeque, time::Duration};
 
 use foca::{Notification, Runtime, Timer};
 
-use super::{Peer, contacts::Contacts, identity::Identity, roster::Roster, timers::Timers};
+use super::{
+    Peer, contacts::Contacts, identity::Identity, roster::Roster, timers::Timers,
+    timers::is_verdict,
+};
 use crate::units::Nanos;
 
 pub(super) struct Outbox {
@@ -13,6 +16,8 @@ pub(super) struct Outbox {
     pub(super) timers: Timers,
     pub(super) roster: Roster,
     pub(super) contacts: Contacts,
+    /// Whether something has come up that others should hear at once: a suspicion, or a loss.
+    pub(super) is_urgent: bool,
     forget_after: Duration,
 }
 
@@ -24,6 +29,7 @@ impl Outbox {
             timers: Timers::default(),
             roster: Roster::default(),
             contacts: Contacts::default(),
+            is_urgent: false,
             forget_after,
         }
     }
@@ -41,6 +47,7 @@ impl Outbox {
 
     fn vanished(&mut self, peer: Peer) {
         self.roster.remove(peer.node);
+        self.is_urgent = true;
         self.seek(peer);
     }
 }
@@ -70,7 +77,8 @@ impl Runtime<Identity> for Outbox {
     }
 
     fn submit_after(&mut self, event: Timer<Identity>, after: Duration) {
-        self.timers.set(self.now.after(after), event);
+        self.is_urgent |= is_verdict(&event);
+        self.timers.set(self.now, self.now.after(after), event);
     }
 }
 

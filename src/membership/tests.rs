@@ -61,6 +61,46 @@ fn a_silent_node_is_unreachable_until_it_returns() {
 }
 
 #[test]
+fn who_is_suspected_out_of_turn_and_silent_is_unreachable_for_all_after_the_doubt() {
+    let mut network = Network::joined(5);
+    network.nodes[4].side = 9;
+    network.suspect(0, 4);
+    network.run(Duration::from_millis(999));
+    assert!((0..4).all(|index| network.seen(index).contains(&5)));
+    network.run(Duration::from_millis(151));
+    assert!((0..4).all(|index| !network.seen(index).contains(&5)));
+}
+
+#[test]
+fn whom_a_third_still_hears_refutes_a_suspicion_out_of_turn() {
+    for lost in [0, 20] {
+        let mut network = Network::joined(4);
+        network.broken_link = Some([NodeId(1), NodeId(4)]);
+        network.loss_percent = lost;
+        for _ in 0..20 {
+            network.suspect(0, 3);
+            network.run(Duration::from_secs(5));
+        }
+        network.loss_percent = 0;
+        network.assert_settled();
+        assert_eq!(network.nodes[0].events.len(), 3, "never unreachable");
+    }
+}
+
+#[test]
+fn nobody_is_declared_unreachable_who_is_heard_by_other_means() {
+    let mut network = Network::joined(5);
+    network.nodes[4].side = 9;
+    network.is_busy = true;
+    network.suspect(0, 4);
+    network.run(MINUTE);
+    assert!((0..4).all(|index| network.seen(index).contains(&5)));
+    network.is_busy = false;
+    network.run(Duration::from_secs(30));
+    network.assert_settled();
+}
+
+#[test]
 fn a_pair_that_lost_each_other_meets_again_unaided() {
     let mut network = Network::joined(2);
     network.nodes[1].side = 9;
@@ -182,7 +222,7 @@ fn verdict(message: Message<Identity>, from: Identity, to: Identity) -> Vec<u8> 
         dst: to,
         message,
     };
-    let updates = vec![foca::Member::down(to)];
+    let updates = vec![Member::down(to)];
     let packet = Packet { header, updates };
     packet.to_bytes().expect("a small packet")
 }

@@ -9,19 +9,28 @@ use crate::units::Nanos;
 
 /// Timers by deadline, those of one deadline in the order they were set.
 ///
-/// Bounded: one probe, one detour, one removal per remembered node, and a suspicion per probe
-/// period for as long as a suspicion lasts.
+/// Bounded: one probe, one detour, one removal per remembered node, a suspicion per probe period for
+/// as long as a suspicion lasts, and one out of turn per member.
 #[derive(Default)]
 pub(super) struct Timers {
-    queue: BTreeMap<(Nanos, u64), Timer<Identity>>,
+    queue: BTreeMap<(Nanos, u64), Pending>,
     sequence: u64,
+}
+
+/// A timer that was set, and when.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Pending {
+    pub(super) timer: Timer<Identity>,
+    pub(super) set_at: Nanos,
 }
 
 impl Timers {
     /// Sets a timer, in place of the one it makes pointless. O(timers).
-    pub(super) fn set(&mut self, at: Nanos, timer: Timer<Identity>) {
-        self.queue.retain(|_, earlier| !replaces(&timer, earlier));
-        self.queue.insert((at, self.sequence), timer);
+    pub(super) fn set(&mut self, set_at: Nanos, at: Nanos, timer: Timer<Identity>) {
+        self.queue
+            .retain(|_, earlier| !replaces(&timer, &earlier.timer));
+        let pending = Pending { timer, set_at };
+        self.queue.insert((at, self.sequence), pending);
         self.sequence += 1;
     }
 
@@ -30,16 +39,45 @@ impl Timers {
     }
 
     /// The earliest timer, if its time has come.
-    pub(super) fn pop_due(&mut self, now: Nanos) -> Option<Timer<Identity>> {
+    pub(super) fn pop_due(&mut self, now: Nanos) -> Option<Pending> {
         let entry = self.queue.first_entry()?;
         (entry.key().0 <= now).then(|| entry.remove())
+    }
+
+    /// The detector's own mark on its timers: those with another are void. `None` while it reaches
+    /// nobody.
+    pub(super) fn token(&self) -> Option<foca::TimerToken> {
+        let token = |pending: &Pending| match &pending.timer {
+            Timer::ProbeRandomMember(token) => Some(*token),
+            _ => None,
+        };
+        self.queue.values().find_map(token)
+    }
+
+    /// When a member is declared unreachable, if it is suspected here.
+    pub(super) fn verdict_at(&self, suspect: &Identity) -> Option<Nanos> {
+        let on_suspect = |pending: &Pending| match &pending.timer {
+            Timer::ChangeSuspectToDown { member_id, .. } => member_id == suspect,
+            _ => false,
+        };
+        let mut queue = self.queue.iter();
+        let (&(at, _), _) = queue.find(|(_, pending)| on_suspect(pending))?;
+        Some(at)
+    }
+
+    /// Whether anybody is suspected here.
+    pub(super) fn suspects_anybody(&self) -> bool {
+        self.queue
+            .values()
+            .any(|pending| is_verdict(&pending.timer))
     }
 
     /// The earliest removal of an unreachable node, before its time.
     pub(super) fn pop_removal(&mut self) -> Option<Timer<Identity>> {
         let mut removals = self.queue.iter();
-        let (&key, _) = removals.find(|(_, timer)| matches!(timer, Timer::RemoveDown(_)))?;
-        self.queue.remove(&key)
+        let is_removal = |pending: &Pending| matches!(pending.timer, Timer::RemoveDown(_));
+        let (&key, _) = removals.find(|(_, pending)| is_removal(pending))?;
+        self.queue.remove(&key).map(|pending| pending.timer)
     }
 
     #[cfg(test)]
@@ -50,6 +88,11 @@ impl Timers {
     pub(super) fn clear(&mut self) {
         self.queue.clear();
     }
+}
+
+/// Whether it declares somebody unreachable.
+pub(super) const fn is_verdict(timer: &Timer<Identity>) -> bool {
+    matches!(timer, Timer::ChangeSuspectToDown { .. })
 }
 
 /// Whether the detector would ignore `earlier` once `timer` is set.
@@ -90,15 +133,25 @@ mod tests {
     #[test]
     fn timers_come_once_in_order_of_deadline_then_of_setting() {
         let mut timers = Timers::default();
-        timers.set(Nanos(9), suspicion(1));
-        timers.set(Nanos(5), suspicion(2));
-        timers.set(Nanos(5), suspicion(1));
+        timers.set(Nanos(1), Nanos(9), suspicion(1));
+        timers.set(Nanos(1), Nanos(5), suspicion(2));
+        timers.set(Nanos(1), Nanos(5), suspicion(1));
         assert_eq!(timers.next_at(), Some(Nanos(5)));
         assert_eq!(timers.pop_due(Nanos(4)), None);
-        assert_eq!(timers.pop_due(Nanos(5)), Some(suspicion(2)));
-        assert_eq!(timers.pop_due(Nanos(5)), Some(suspicion(1)));
+        let due = |node| {
+            Some(Pending {
+                timer: suspicion(node),
+                set_at: Nanos(1),
+            })
+        };
+        assert_eq!(timers.verdict_at(&identity(1)), Some(Nanos(5)));
+        assert_eq!(timers.pop_due(Nanos(5)), due(2));
+        assert_eq!(timers.pop_due(Nanos(5)), due(1));
         assert_eq!(timers.pop_due(Nanos(5)), None);
-        assert_eq!(timers.pop_due(Nanos(9)), Some(suspicion(1)));
+        assert!(timers.suspects_anybody());
+        assert_eq!(timers.verdict_at(&identity(2)), None);
+        assert_eq!(timers.pop_due(Nanos(9)), due(1));
+        assert!(!timers.suspects_anybody());
         assert_eq!(timers.next_at(), None);
     }
 
@@ -106,11 +159,12 @@ mod tests {
     fn only_the_latest_probe_and_the_latest_removal_of_a_node_count() {
         let mut timers = Timers::default();
         for at in 1..=3 {
-            timers.set(Nanos(at), Timer::ProbeRandomMember(0));
-            timers.set(Nanos(at), Timer::RemoveDown(identity(1)));
+            timers.set(Nanos(0), Nanos(at), Timer::ProbeRandomMember(0));
+            timers.set(Nanos(0), Nanos(at), Timer::RemoveDown(identity(1)));
         }
-        timers.set(Nanos(2), Timer::RemoveDown(identity(2)));
+        timers.set(Nanos(0), Nanos(2), Timer::RemoveDown(identity(2)));
         assert_eq!(timers.len(), 3);
+        assert_eq!(timers.token(), Some(0));
         assert_eq!(timers.pop_removal(), Some(Timer::RemoveDown(identity(2))));
         assert_eq!(timers.pop_removal(), Some(Timer::RemoveDown(identity(1))));
         assert_eq!(timers.pop_removal(), None);

@@ -15,10 +15,11 @@ use crate::units::{Amount, Nanos, NodeId, Share};
 
 /// Who is not in a row's audience hears it after so many ticks at the latest. Less costs messages,
 /// more lets who is asked for a key anew look for its units in the wrong places.
-const UNHURRIED_TICKS: u32 = 40;
+pub(super) const UNHURRIED_TICKS: u32 = 40;
 
-/// An acknowledgement of rows waits for so many ticks for something to ride on.
-const ROWS_OWED_TICKS: u32 = 2;
+/// An acknowledgement of rows that press waits for so many ticks for something to ride on; that of
+/// others for as long as who is in no hurry may wait to hear them.
+pub(super) const ROWS_OWED_TICKS: u32 = 2;
 
 /// Rows that were not acknowledged for so many ticks are sent again: an acknowledgement may have
 /// waited, and then be a long way off.
@@ -109,16 +110,16 @@ impl Node {
     }
 
     /// Sees to it that those hear with the next tick of what was written up to `seq`.
-    pub(super) fn press(&mut self, audience: &Audience, seq: u64, now: Nanos) {
+    pub(super) fn press(&mut self, audience: &Audience, seq: u64) {
         match audience {
             Audience::Everybody => {
                 let peers = self.peers.values_mut();
-                peers.for_each(|peer| peer.press(seq, now));
+                peers.for_each(|peer| peer.pressing = seq);
             }
             Audience::Only(nodes) => {
                 for node in nodes {
                     if let Some(peer) = self.peers.get_mut(node) {
-                        peer.press(seq, now);
+                        peer.pressing = seq;
                     }
                 }
             }
@@ -126,8 +127,8 @@ impl Node {
     }
 
     /// How long a peer may take to acknowledge rows before they are sent again.
-    pub(super) fn rows_patience_ns(&self, peer: &Peer, now: Nanos) -> u64 {
-        let unhurried_ticks = match self.is_pressed(peer, now) {
+    pub(super) fn rows_patience_ns(&self, peer: &Peer) -> u64 {
+        let unhurried_ticks = match peer.is_pressed() {
             true => 0,
             false => UNHURRIED_TICKS,
         };
@@ -137,21 +138,10 @@ impl Node {
     /// Whether a peer should hear something now: rows that press or have waited, or an
     /// acknowledgement that has.
     pub(super) fn should_hear(&self, peer: &Peer, now: Nanos) -> bool {
-        let owed_ticks = match self.is_pressed(peer, now) {
-            true => ROWS_OWED_TICKS,
-            false => UNHURRIED_TICKS,
-        };
-        let waited = |at: Nanos, ticks| now.0.saturating_sub(at.0) >= self.config.ticks_ns(ticks);
-        let owed = peer.owed_since.is_some_and(|at| waited(at, owed_ticks));
-        let untold = peer.told_at.is_none_or(|at| waited(at, UNHURRIED_TICKS));
-        peer.owed || owed || untold || peer.progress.reached() < peer.pressing
-    }
-
-    /// Whether rows pressed for a peer of late: by the same measure, its own do for this node.
-    fn is_pressed(&self, peer: &Peer, now: Nanos) -> bool {
-        let unhurried_ns = self.config.ticks_ns(UNHURRIED_TICKS);
-        let late = |at: Nanos| now.0.saturating_sub(at.0) <= unhurried_ns;
-        peer.pressed_at.is_some_and(late)
+        let waited =
+            |at: Nanos| now.0.saturating_sub(at.0) >= self.config.ticks_ns(UNHURRIED_TICKS);
+        let owed = peer.owed_by.is_some_and(|by| now >= by);
+        owed || peer.told_at.is_none_or(waited) || peer.progress.reached() < peer.pressing
     }
 }
 

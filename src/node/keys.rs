@@ -90,7 +90,7 @@ impl Node {
         self.load = load;
         due.sort_by_key(|due| (std::cmp::Reverse(due.row.unmet_units), due.row.key));
         for due in due {
-            self.write(&due, now);
+            self.write(&due);
         }
     }
 
@@ -107,7 +107,7 @@ impl Node {
             let Some(due) = self.attend_urgently(key, now) else {
                 continue;
             };
-            let row = self.write(&due, now);
+            let row = self.write(&due);
             for donor in donors {
                 asked.entry(donor).or_default().push(row);
             }
@@ -159,9 +159,9 @@ impl Node {
     }
 
     /// Writes a row down, to be told with the next tick to those for whom it presses.
-    fn write(&mut self, due: &Due, now: Nanos) -> Row {
+    fn write(&mut self, due: &Due) -> Row {
         let row = self.journal.write(due.row);
-        self.press(&due.audience, row.seq, now);
+        self.press(&due.audience, row.seq);
         row
     }
 
@@ -171,7 +171,7 @@ impl Node {
             if let Some(attended) = self.attend(*key, now, Occasion::Asked(from))
                 && let Some(due) = self.carry_out(*key, attended)
             {
-                self.write(&due, now);
+                self.write(&due);
             }
         }
     }
@@ -235,6 +235,7 @@ impl Node {
             return Vec::new();
         }
         let mut holders = self.holders(key, entry, constants, now);
+        entry.account.forgo(self.crumbs(&holders), pace);
         let detours = self.detours(&mut holders, entry, now);
         // What was gathered stays together unless others want it for their own checks.
         let wanted = |holder: &Holder| holder.unmet && holder.node != self.id;
@@ -266,6 +267,23 @@ impl Node {
             granted
         });
         moves
+    }
+
+    /// The part of this node's right of overdraft that is nobody's: rights at the base split are
+    /// rounded down, and a view deals what that leaves over too. With it a key would never be at
+    /// base again.
+    fn crumbs(&self, holders: &[Holder]) -> Share {
+        let lacks = |holder: &Holder| holder.overdraft < holder.base_overdraft;
+        let own = holders.iter().find(|holder| holder.node == self.id);
+        let over = own.map_or(Share::NONE, |own| {
+            own.overdraft.saturating_sub(own.base_overdraft)
+        });
+        let is_crumb = over.parts() <= holders.len() as u64;
+        if is_crumb && !holders.iter().any(lacks) {
+            over
+        } else {
+            Share::NONE
+        }
     }
 
     /// Shares of an idle key go home to who is not connected through the peer that passes its rows
@@ -417,7 +435,7 @@ impl Node {
         });
         if begins && let Some(peer) = self.peers.get_mut(&from) {
             // It should know at once where there is some.
-            peer.press(self.journal.last(), now);
+            peer.pressing = self.journal.last();
         }
         let heard = match known {
             None if wants => {

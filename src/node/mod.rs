@@ -222,7 +222,7 @@ impl Node {
         }
         self.spread_all(node, now);
         self.send_report(node);
-        self.drain_membership();
+        self.drain_membership(now);
     }
 
     /// The connection to a peer is gone.
@@ -230,6 +230,8 @@ impl Node {
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.connected = false;
         }
+        self.membership.suspect(now, node);
+        self.drain_membership(now);
         self.ask_again(now, node);
     }
 
@@ -284,8 +286,9 @@ impl Node {
     /// Time has passed: fires every timer that is due.
     pub fn handle_timeout(&mut self, now: Nanos) {
         if self.membership.poll_timeout().is_some_and(|at| at <= now) {
-            self.membership.handle_timeout(now);
-            self.drain_membership();
+            let heard_at = |node| self.peers.get(&node).and_then(|peer| peer.heard_at);
+            self.membership.handle_timeout(now, heard_at);
+            self.drain_membership(now);
         }
         if self.timers.is_due(Timer::Deadline, now) {
             self.expire_gatherings(now);
@@ -304,6 +307,7 @@ impl Node {
             peer.urgent_sent = 0;
         }
         self.tick_keys(now);
+        self.doubt_mute(now);
         self.spread(now);
         self.relay(now);
         self.tick_views(now);
@@ -363,11 +367,41 @@ impl Node {
         if self.membership.handle_packet(now, packet).is_err() {
             self.counters.membership_refused += 1;
         }
-        self.drain_membership();
+        self.drain_membership(now);
+    }
+
+    /// Peers that owe an answer and have said nothing for long are asked at every tick, and then
+    /// suspected, by everybody who notices: their turn with the failure detector comes later.
+    fn doubt_mute(&mut self, now: Nanos) {
+        let patience_ns = self.mute_patience_ns();
+        let mut mute = Vec::new();
+        for (node, peer) in &mut self.peers {
+            if peer.is_mute(now, patience_ns / 2) {
+                peer.progress.restart();
+            }
+            if peer.is_mute(now, patience_ns) {
+                mute.push(*node);
+            }
+        }
+        for node in mute {
+            self.membership.suspect(now, node);
+        }
+        self.drain_membership(now);
+    }
+
+    fn mute_patience_ns(&self) -> u64 {
+        let shortest_ns = u64::try_from(MUTE_MIN.as_nanos()).unwrap_or(u64::MAX);
+        self.config.ticks_ns(MUTE_TICKS).max(shortest_ns)
+    }
+
+    /// For how long a peer has surely been silent when it is found to be unreachable.
+    pub(super) fn noticed_after_ns(&self) -> u64 {
+        let doubt_ns = u64::try_from(self.config.membership.doubt.as_nanos()).unwrap_or(u64::MAX);
+        self.mute_patience_ns().saturating_add(doubt_ns)
     }
 
     /// Passes on what the failure detector wants to send and has found out.
-    fn drain_membership(&mut self) {
+    fn drain_membership(&mut self, now: Nanos) {
         while let Some((to, packet)) = self.membership.poll_transmit() {
             self.send(to.node, &Message::Membership(packet));
         }
@@ -384,6 +418,7 @@ impl Node {
                 MembershipEvent::Unreachable(node) => {
                     if let Some(peer) = self.peers.get_mut(&node) {
                         peer.reachable = false;
+                        peer.lost_at = Some(now);
                     }
                 }
             }
@@ -425,6 +460,12 @@ impl Node {
 /// A node that nobody has reached for so many ticks, and that no view counts, is forgotten: an hour
 /// at the default tick. Groups that are apart for longer meet again over their seeds.
 const PEER_LIFE_TICKS: u32 = 36_000;
+
+/// A peer that owes an answer and says nothing for so many ticks, and at least so long, is
+/// suspected; from half of that on it is asked again at every tick. Answers come with the next
+/// tick, so four have to be lost in a row, and then what was asked again.
+const MUTE_TICKS: u32 = 5;
+const MUTE_MIN: std::time::Duration = std::time::Duration::from_millis(800);
 
 /// Slots of each shard that are looked at in a tick to drop drained ones.
 const SWEEP_SLOTS: usize = 16;

@@ -16,10 +16,12 @@ pub(super) struct Peer {
     pub(super) connected: bool,
     /// When anything was last heard from it directly.
     pub(super) heard_at: Option<Nanos>,
-    /// Since when it was asked for units, if nothing was heard from it after that.
-    pub(super) unanswered_since: Option<Nanos>,
+    /// Since when it owes an answer and has said nothing.
+    pub(super) silent_since: Option<Nanos>,
     /// Whether the failure detector thinks that somebody reaches it.
     pub(super) reachable: bool,
+    /// When the failure detector last came to think that nobody reaches it.
+    pub(super) lost_at: Option<Nanos>,
     /// Whether an operator, or the process itself, has said that it is gone for good.
     pub(super) gone: bool,
     /// Its newest word on where it stands.
@@ -38,14 +40,10 @@ pub(super) struct Peer {
     pub(super) relaying: super::relay::Relaying,
     /// What it is asked for of all keys together, by its own word.
     pub(super) load: u64,
-    /// Since when it is owed an acknowledgement of rows.
-    pub(super) owed_since: Option<Nanos>,
-    /// Whether it is owed one at once: it sent grants.
-    pub(super) owed: bool,
+    /// By when it is owed an acknowledgement of rows or grants.
+    pub(super) owed_by: Option<Nanos>,
     /// Up to which `seq` rows were written that it should hear at once.
     pub(super) pressing: u64,
-    /// When the last of them was written.
-    pub(super) pressed_at: Option<Nanos>,
     /// When it was last told all there was to tell.
     pub(super) told_at: Option<Nanos>,
     /// Urgent messages sent to it in this tick.
@@ -53,16 +51,10 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Something came from it.
-    pub(super) fn hear(&mut self, now: Nanos) {
-        self.heard_at = Some(now);
-        self.unanswered_since = None;
-    }
-
     /// Whether it is worth asking: it was heard of late, or has had no reason to speak.
     pub(super) fn may_answer(&self, now: Nanos, patience_ns: u64) -> bool {
         let waits = |since: Nanos| now.0.saturating_sub(since.0) > patience_ns;
-        self.connected && !self.unanswered_since.is_some_and(waits)
+        self.connected && !self.silent_since.is_some_and(waits)
     }
 
     /// Whether it was heard directly within `patience_ns`.
@@ -70,16 +62,33 @@ impl Peer {
         let since = |at: Nanos| now.0.saturating_sub(at.0);
         self.connected && self.heard_at.is_some_and(|at| since(at) <= patience_ns)
     }
+
+    /// Anything came from it.
+    pub(super) const fn hear(&mut self, now: Nanos) {
+        self.heard_at = Some(now);
+        self.silent_since = None;
+    }
+
+    /// Whether it has owed an answer for so long and said nothing.
+    pub(super) fn is_mute(&self, now: Nanos, patience_ns: u64) -> bool {
+        let mute = |since: Nanos| now.0.saturating_sub(since.0) >= patience_ns;
+        self.connected && self.silent_since.is_some_and(mute)
+    }
+
     /// Whether it has acknowledged no grant for longer than `patience_ns` though some were sent.
     pub(super) fn is_stalled(&self, now: Nanos, patience_ns: u64) -> bool {
         let waits = |since: Nanos| now.0.saturating_sub(since.0) > patience_ns;
         self.unacknowledged_since.is_some_and(waits)
     }
 
-    /// A row was written that it should hear at once.
-    pub(super) fn press(&mut self, seq: u64, now: Nanos) {
-        self.pressing = seq;
-        self.pressed_at = Some(now);
+    /// Whether it has not acknowledged a row yet that it should hear at once.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.progress.acknowledged_upto() < self.pressing
+    }
+
+    /// It sent something that it wants acknowledged by then at the latest.
+    pub(super) fn owe(&mut self, by: Nanos) {
+        self.owed_by = Some(self.owed_by.map_or(by, |owed| owed.min(by)));
     }
 
     /// Takes the peer's word on which grants it has applied.

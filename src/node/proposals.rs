@@ -14,6 +14,9 @@ const GATHER_TICKS: u32 = 2;
 /// Who has not answered so many ticks after a change was found to be needed is carried.
 const CARRY_TICKS: u32 = 6;
 
+/// Others that cannot complete a newer view are waited for so long: it may be on its way here.
+const STUCK_TICKS: u32 = 12;
+
 /// Answers are good for so many ticks; then everybody is asked again.
 const ANSWERS_TICKS: u32 = 20;
 
@@ -28,7 +31,8 @@ impl Node {
         }
         let connected = self.candidates(None);
         let evicted = self.evictable(now, &connected);
-        if !self.needs_change(now, &connected, &evicted) {
+        let needs_change = self.needs_change(now, &connected, &evicted);
+        if !needs_change && !self.is_ahead_and_stuck(&connected) {
             self.views.needed_since = None;
             return None;
         }
@@ -36,10 +40,10 @@ impl Node {
         let since = self.asked_since(now);
         let waited_ns = now.0.saturating_sub(since.0);
         let answered = self.candidates(Some(since));
-        let patience = if answered.len() < count {
-            CARRY_TICKS
-        } else {
-            GATHER_TICKS
+        let patience = match answered.len() < count {
+            _ if !needs_change => STUCK_TICKS,
+            true => CARRY_TICKS,
+            false => GATHER_TICKS,
         };
         let leader = answered.iter().find(|c| c.report.adopted.is_some())?;
         if leader.node != self.id || waited_ns < self.config.ticks_ns(patience) {
@@ -120,7 +124,11 @@ impl Node {
             // Never heard of but by others: silent since this node came to life.
             return self.is_too_long(now.0.saturating_sub(self.started_at.0));
         };
-        let since = peer.heard_at.unwrap_or(self.started_at);
+        // Where there is little to say, who lives may have said nothing to this node for long: it
+        // was silent since shortly before it was lost.
+        let before_loss = |at: Nanos| Nanos(at.0.saturating_sub(self.noticed_after_ns()));
+        let heard = peer.heard_at.unwrap_or(self.started_at);
+        let since = heard.max(peer.lost_at.map_or(Nanos::ZERO, before_loss));
         let unreachable = !peer.connected && !peer.reachable;
         peer.gone || (unreachable && self.is_too_long(now.0.saturating_sub(since.0)))
     }
@@ -143,11 +151,26 @@ impl Node {
         };
         // A leaver that keeps nothing in this view has only to hear of it.
         let closed = |node| view.has(node) && !holds(node);
+        // The others went on without this node while it saw nothing change: as it may be the one to
+        // propose, it has to see the need that they see.
+        let passed_over = |report: &crate::view::Report| {
+            let newer = report.complete && report.adopted > Some(view.id);
+            newer && !report.known.contains(&self.id)
+        };
         let news = |c: &Candidate<'_>| match c.report.leaving {
             true => c.report.known.contains(&c.node) && !closed(c.node),
-            false => !holds(c.node),
+            false => !holds(c.node) || passed_over(c.report),
         };
         candidates.iter().any(news) || !evicted.is_empty()
+    }
+
+    /// Whether somebody has adopted a newer view than this node has completed, and cannot complete it.
+    /// This node may have refused it, as one that gives up the living; it is then the one to go on if
+    /// it leads.
+    fn is_ahead_and_stuck(&self, candidates: &[Candidate<'_>]) -> bool {
+        let own = self.ledger.complete().map(|view| view.id);
+        let ahead = |c: &Candidate<'_>| !c.report.complete && c.report.adopted > own;
+        own.is_some() && candidates.iter().any(ahead)
     }
 
     pub(super) fn propose_to_all(&mut self, view: &View) {

@@ -1,6 +1,8 @@
 //! Rows, grants and acknowledgements on their way to and from peers.
 
 use super::Node;
+use super::audience::{ROWS_OWED_TICKS, UNHURRIED_TICKS};
+use crate::gossip::Batch;
 use crate::row::Row;
 use crate::share::Grant;
 use crate::units::{Amount, KeyId, Nanos, NodeId};
@@ -38,7 +40,7 @@ impl Node {
         let Some(peer) = self.peers.get(&node) else {
             return;
         };
-        let patience_ns = self.rows_patience_ns(peer, now);
+        let patience_ns = self.rows_patience_ns(peer);
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.progress.retry(now, patience_ns);
         }
@@ -76,7 +78,7 @@ impl Node {
             return;
         }
         if let Some(peer) = self.peers.get_mut(&node) {
-            peer.unanswered_since.get_or_insert(now);
+            peer.silent_since.get_or_insert(now);
         }
         for rows in rows.chunks(ROWS_PER_DATAGRAM) {
             let gossip = Gossip {
@@ -99,17 +101,18 @@ impl Node {
         }
         let peer = self.peers.get_mut(&node)?;
         let batch = peer.progress.next_batch(&self.journal, rows_max);
-        if batch
-            .as_ref()
-            .is_none_or(|batch| batch.upto == self.journal.last())
-        {
+        let all = |batch: &Batch| batch.upto == self.journal.last();
+        if batch.as_ref().is_none_or(all) {
             peer.told_at = Some(now);
         }
-        let owed = peer.owed || peer.owed_since.is_some();
-        if batch.is_none() && grants.is_empty() && !owed {
+        if batch.is_none() && grants.is_empty() && peer.owed_by.is_none() {
             return None;
         }
-        (peer.owed, peer.owed_since) = (false, None);
+        peer.owed_by = None;
+        let presses = batch.is_some() && peer.is_pressed();
+        if presses || !grants.is_empty() {
+            peer.silent_since.get_or_insert(now);
+        }
         let Some(batch) = batch else {
             return Some(Gossip { grants, ..base });
         };
@@ -120,6 +123,7 @@ impl Node {
             upto,
             rows: batch.rows,
             grants,
+            presses,
             ..base
         })
     }
@@ -167,14 +171,20 @@ impl Node {
             urgent,
             load,
             followed,
+            presses,
         } = gossip;
+        let in_ticks = |ticks| Nanos(now.0.saturating_add(self.config.ticks_ns(ticks)));
+        let (soon, in_time) = (in_ticks(ROWS_OWED_TICKS), in_ticks(UNHURRIED_TICKS));
         if let Some(peer) = self.peers.get_mut(&from) {
             // A claim to have heard what was never written is none.
             peer.progress
                 .acknowledged(digest.min(self.journal.last()), now);
-            peer.owed |= !grants.is_empty();
-            if upto > 0 {
-                peer.owed_since.get_or_insert(now);
+            if !grants.is_empty() {
+                peer.owe(now);
+            } else if presses || urgent {
+                peer.owe(soon);
+            } else if upto > 0 {
+                peer.owe(in_time);
             }
             peer.load = load;
         }

@@ -446,7 +446,7 @@ impl Node {
         {
             self.views.left = true;
             self.membership.leave(now);
-            self.drain_membership();
+            self.drain_membership(now);
             self.outputs.push_back(Output::Event(Event::Left));
         }
     }

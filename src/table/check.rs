@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::map::{Slot, Slots};
+use super::receipts::Place;
 use super::shard::Shard;
 use super::signals::Signal;
 use super::{Ask, Constants, Entry, LimitIndex, Peek, Policy, TableConfig};
@@ -343,7 +344,7 @@ fn charged(shard: &mut Shard, decision: Decision, ask: Ask, basis: Basis) -> Dec
     let charge = (ask.cost_units > 0).then(|| Charge {
         node: shard.node,
         key: ask.key,
-        number: shard.receipts.issue(),
+        number: shard.receipts.issue(last_place(&mut shard.slots, ask.key)),
         cost_units: ask.cost_units,
     });
     Decision {
@@ -353,6 +354,17 @@ fn charged(shard: &mut Shard, decision: Decision, ask: Ask, basis: Basis) -> Dec
     }
 }
 
+/// Where what was charged last lies in its bucket: it drains after all that is in it.
+fn last_place(slots: &mut impl Slots, key: KeyId) -> Place {
+    match slots.find(key) {
+        Some(Slot::Contended(entry)) => Place::Filled(entry.account.filled()),
+        Some(Slot::Quiet(_, time)) => Place::Drains(*time),
+        None => Place::Drains(UnitsTime(0)),
+    }
+}
+
+/// Takes back what is left of a charge. What has drained since is in use again already: to take the
+/// whole of it back would give the same units out twice.
 pub(super) fn refund(
     shard: &mut Shard,
     config: &TableConfig,
@@ -360,29 +372,83 @@ pub(super) fn refund(
     number: u64,
     now: Nanos,
 ) -> bool {
-    if !shard.receipts.redeem(number) {
+    let Some(place) = shard.receipts.redeem(number) else {
         return false;
-    }
+    };
     let cost = Amount::from_units(ask.cost_units);
     shard.counted.refunded_units = shard.counted.refunded_units.saturating_add(ask.cost_units);
-    // By the slot's own limit: the one that was named may be another's.
-    if let Some((entry, _)) = shard.contended(ask.key) {
+    let (key, behind) = (ask.key, shard.receipts.taken_behind(ask.key, number));
+    let ahead = shard.receipts.taken_ahead(key, number);
+    let back = shard
+        .refund_contended(config, (key, place), (cost, behind), now)
+        .unwrap_or_else(|| shard.refund_quiet(config, (key, place), (cost, ahead), now));
+    shard.receipts.took_back(key, number, back);
+    true
+}
+
+impl Shard {
+    /// Takes back what has not drained of a charge, from a contended key: how much that was. What
+    /// was taken back of later charges has gone out and not drained this one.
+    fn refund_contended(
+        &mut self,
+        config: &TableConfig,
+        (key, place): (KeyId, Place),
+        (cost, behind): (Amount, Amount),
+        now: Nanos,
+    ) -> Option<Amount> {
+        // By the slot's own limit: the one that was named may be another's.
+        let (entry, constants) = self.contended(key)?;
         let pace = &config.policies[usize::from(entry.limit.0)].pace;
         entry.drain(pace, now);
-        entry.account.refund(cost);
+        let left = match place {
+            Place::Filled(filled) => filled
+                .saturating_add(behind)
+                .saturating_sub(entry.account.emptied()),
+            Place::Drains(time) => {
+                let ahead = time.0.saturating_sub(pace.at(now).0);
+                pace.amount(ahead, constants.base)
+            }
+        };
+        let back = cost.min(left).min(entry.account.level());
+        entry.account.refund(back);
         entry.noted = true;
-        return true;
+        Some(back)
     }
-    if let Some(Slot::Quiet(limit, time)) = shard.slots.find(ask.key) {
+
+    /// The same of a quiet key, rounded against whoever asks for it. What was taken back of earlier
+    /// charges has made this one drain sooner.
+    fn refund_quiet(
+        &mut self,
+        config: &TableConfig,
+        (key, place): (KeyId, Place),
+        (cost, ahead): (Amount, Amount),
+        now: Nanos,
+    ) -> Amount {
+        let Some(Slot::Quiet(limit, time)) = self.slots.find(key) else {
+            return Amount::ZERO;
+        };
         let limit = usize::from(limit.0);
-        let quanta = config.policies[limit]
-            .pace
-            .quanta_ceil(cost, shard.constants[limit].base);
+        let (pace, base) = (&config.policies[limit].pace, self.constants[limit].base);
+        let quanta = |amount| pace.quanta_ceil(amount, base).unwrap_or(u64::MAX);
+        let left =
+            match place {
+                Place::Drains(drains) => drains.0.saturating_sub(pace.at(now).0).saturating_sub(
+                    if ahead > Amount::ZERO {
+                        quanta(ahead)
+                    } else {
+                        0
+                    },
+                ),
+                // It has become quiet since, long after it was charged.
+                Place::Filled(_) => 0,
+            };
         // One less than it was rounded up to, so that a refund never takes more off than was put on.
-        let quanta = quanta.map_or(0, |quanta| quanta.saturating_sub(1));
-        *time = UnitsTime(time.0.saturating_sub(quanta));
+        let back = pace
+            .quanta_ceil(cost, base)
+            .map_or(0, |quanta| quanta.saturating_sub(1));
+        *time = UnitsTime(time.0.saturating_sub(back.min(left)));
+        cost
     }
-    true
 }
 
 pub(super) fn peek(

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::map::Slots as _;
 use super::shard::Shard;
 use super::{Entry, LimitIndex, SHARDS, Table, TableConfig};
 use crate::limit::{Account, Fullness, Pace, Parcel, UnitsTime};
@@ -104,14 +105,12 @@ impl Table {
     /// Whether there is room for every key that a view brings.
     #[must_use]
     pub fn has_room_for(&self, settlement: &Settlement, now: Nanos) -> bool {
-        let mut wanted = [0_usize; SHARDS];
+        let mut wanted = vec![Vec::new(); SHARDS];
         for key in settlement.listed.keys() {
-            wanted[(key.0 >> 122) as usize & (SHARDS - 1)] += 1;
+            wanted[(key.0 >> 122) as usize & (SHARDS - 1)].push(*key);
         }
-        let shards = self.shards.iter().zip(wanted);
-        shards
-            .into_iter()
-            .all(|(shard, wanted)| shard.lock().could_hold(&self.config, wanted, now))
+        let mut shards = self.shards.iter().zip(&wanted);
+        shards.all(|(shard, wanted)| shard.lock().could_hold(&self.config, wanted, now))
     }
 
     /// Installs what a complete view brings. The caller has made sure that there is room.
@@ -136,14 +135,18 @@ impl Shard {
         self.constants.fill(super::Constants::none());
     }
 
-    /// Makes room for so many more keys, giving up quiet ones if need be; false if it cannot.
-    fn could_hold(&mut self, config: &TableConfig, wanted: usize, now: Nanos) -> bool {
-        while self.free() < wanted {
+    /// Makes room for these keys, those that have a slot already among them, giving up quiet ones if
+    /// need be; false if it cannot.
+    fn could_hold(&mut self, config: &TableConfig, wanted: &[KeyId], now: Nanos) -> bool {
+        loop {
+            let mut lacks = |key: &&KeyId| self.slots.find(**key).is_none();
+            if wanted.iter().filter(|key| lacks(key)).count() <= self.free() {
+                return true;
+            }
             if !self.give_up_one(config, now) {
                 return false;
             }
         }
-        true
     }
 
     fn install_listed(

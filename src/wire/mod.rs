@@ -54,6 +54,10 @@ pub struct Gossip {
     /// Whether the sender has followed the view: completed it, or taken a grant of who had.
     #[serde(default)]
     pub followed: bool,
+    /// Whether the sender waits for an acknowledgement of the rows: it comes within two ticks rather
+    /// than when there is time.
+    #[serde(default)]
+    pub presses: bool,
 }
 
 /// A request to admit on the sender's behalf, or to hand over what is needed to.

@@ -55,6 +55,7 @@ impl Settings {
                 probe_period: Duration::from_millis(500),
                 probe_timeout: Duration::from_millis(200),
                 suspicion: Duration::from_secs(1),
+                doubt: Duration::from_secs(1),
                 forget_after: Duration::from_secs(600),
                 announce_period: Duration::from_secs(2),
             },

@@ -1,31 +1,70 @@
 //! Nobody is thought dead who runs and can be reached; whoever died is thought dead by all, soon.
 
+use std::collections::BTreeSet;
+
 use super::ledger::is_watched;
 use super::timeline;
 use super::weather::{Weather, ns};
 use crate::history::{Run, What};
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
 
-/// A death is known everywhere after so long.
-const DETECTED_MS: u64 = 3_000;
-/// Above a fifth lost, deaths may be imagined.
+/// A death is known everywhere after so long, if somebody else is asked for a contended key: rows
+/// and grants to the dead stay without an answer then.
+const BUSY_MS: u64 = 3_000;
+/// Where nobody is, connections tell: they end after three seconds without a sign of life.
+const IDLE_MS: u64 = 5_500;
+/// In a lossy or slow network, and in a large cluster, signs of life and rumours take longer.
+const ROUGH_MS: u64 = 9_000;
+/// Above a fifth lost, deaths may be imagined, or missed.
 const LOSS_MILLI_MAX: u32 = 200;
 /// So long after something was wrong, what it started may still be believed.
 const AFTERMATH_MS: u64 = 15_000;
-/// In a lossy or slow network, and in a large cluster, probes and rumours take longer.
-const SLACK_MS: u64 = 27_000;
 const LOSS_MILLI_SWIFT: u32 = 10;
 const DELAY_US_SWIFT: u64 = 20_000;
 const NODES_SWIFT: usize = 20;
+/// Who is asked for a key at least this often is busy with it.
+const PAUSE_MS: u64 = 500;
+/// How often it is noted which keys are contended, with room.
+const NOTED_MS: u64 = 1_100;
 
-/// How soon a death is known everywhere.
-fn detected_ms(scenario: &Scenario) -> u64 {
+/// How soon the death of a place is known everywhere.
+fn detected_ms(scenario: &Scenario, run: &Run, (of, died_ns): (u32, u64)) -> u64 {
     let network = &scenario.network;
     let swift = network.loss_milli <= LOSS_MILLI_SWIFT
         && network.delay_us_max <= DELAY_US_SWIFT
         && network.tail_milli == 0
         && scenario.cluster.nodes <= NODES_SWIFT;
-    DETECTED_MS + if swift { 0 } else { SLACK_MS }
+    match (swift, is_busy(run, of, died_ns)) {
+        (true, true) => BUSY_MS,
+        (true, false) => IDLE_MS,
+        (false, _) => ROUGH_MS,
+    }
+}
+
+/// Whether others are asked without a pause for keys that are contended when a place dies.
+fn is_busy(run: &Run, of: u32, died_ns: u64) -> bool {
+    let until_ns = died_ns + ns(BUSY_MS);
+    let noted_ns = died_ns.saturating_sub(ns(NOTED_MS))..=died_ns;
+    let noted = run
+        .notes
+        .iter()
+        .filter(|note| noted_ns.contains(&note.at_ns));
+    let contended: BTreeSet<u32> = noted
+        .filter_map(|note| match &note.what {
+            What::Holdings(holdings) => Some(holdings.key),
+            _ => None,
+        })
+        .collect();
+    let first = run.arrivals.partition_point(|of| of.at_ns < died_ns);
+    let asked = run.arrivals[first..].iter();
+    let asked = asked.take_while(|asked| asked.at_ns < until_ns);
+    let elsewhere = asked.filter(|asked| asked.place != of && contended.contains(&asked.key));
+    let (mut last_ns, mut longest_ns) = (died_ns, 0);
+    for at_ns in elsewhere.map(|asked| asked.at_ns).chain([until_ns]) {
+        longest_ns = longest_ns.max(at_ns - last_ns);
+        last_ns = at_ns;
+    }
+    longest_ns <= ns(PAUSE_MS)
 }
 
 /// False deaths and missed ones.
@@ -92,13 +131,12 @@ fn missed(
     weather: &Weather,
 ) -> Result<Option<Finding>, Box<Finding>> {
     let tells = |note: &&crate::history::Note| matches!(note.what, What::Suspected { .. });
-    if scenario.network.loss_milli > LOSS_MILLI_SWIFT || !run.notes.iter().any(|note| tells(&note))
-    {
+    if scenario.network.loss_milli > LOSS_MILLI_MAX || !run.notes.iter().any(|note| tells(&note)) {
         return Ok(None);
     }
-    let within_ns = ns(detected_ms(scenario));
     let mut slowest: Option<Finding> = None;
-    for (of, died_ns) in weather.deaths(within_ns) {
+    for (of, died_ns) in weather.deaths(ns(BUSY_MS)) {
+        let within_ns = ns(detected_ms(scenario, run, (of, died_ns)));
         let (from_ns, until_ns) = (
             died_ns.saturating_sub(ns(AFTERMATH_MS)),
             died_ns + within_ns,
@@ -115,7 +153,7 @@ fn missed(
             }
             if slowest
                 .as_ref()
-                .is_none_or(|slow| finding.measured > slow.measured)
+                .is_none_or(|slow| finding.slack < slow.slack)
             {
                 slowest = Some(finding);
             }
@@ -183,7 +221,7 @@ fn calm_s(run: &Run, weather: &Weather) -> u64 {
 mod tests {
     use super::*;
     use crate::checker::reference::{fault, plain};
-    use crate::history::Note;
+    use crate::history::{Arrival, Holdings, Note};
     use crate::scenario::FaultKind;
 
     fn thinks(at_ms: u64, by: u32, of: u32, runs: bool) -> Note {
@@ -225,17 +263,38 @@ mod tests {
         assert_eq!(judged(&scenario, vec![one, dead]), 0);
     }
 
-    #[test]
-    fn a_death_that_one_did_not_hear_of_in_time_is_seen() {
+    /// What a death at 20 s is judged to be, heard of so late, where requests come so often.
+    fn judged_when(each_ms: u64, heard: &[u64]) -> u8 {
         let mut scenario = plain();
         scenario.faults = vec![fault(20_000, FaultKind::Crash(1))];
-        let heard = |late| vec![thinks(21_000, 0, 1, false), thinks(late, 2, 1, false)];
-        assert_eq!(judged(&scenario, heard(23_000)), 0);
-        assert_eq!(judged(&scenario, heard(23_001)), 2);
-        assert_eq!(
-            judged(&scenario, vec![thinks(21_000, 0, 1, false)]),
-            2,
-            "place 2 never heard"
-        );
+        let arrivals = (0..60_000 / each_ms).map(|number| Arrival {
+            at_ns: ns(number * each_ms),
+            place: 0,
+            key: 0,
+            cost: 1,
+        });
+        let contended = Note {
+            at_ns: ns(19_500),
+            what: What::Holdings(Holdings::default()),
+        };
+        let thoughts = [(0, heard[0])].into_iter();
+        let thoughts = thoughts.chain(heard.get(1).map(|late| (2, *late)));
+        let thoughts = thoughts.map(|(by, at_ms)| thinks(at_ms, by, 1, false));
+        let run = Run {
+            arrivals: arrivals.collect(),
+            notes: [contended].into_iter().chain(thoughts).collect(),
+            ended_ns: ns(60_000),
+            ..Run::default()
+        };
+        Members.check(&scenario, &run).rank()
+    }
+
+    #[test]
+    fn a_death_that_one_did_not_hear_of_in_time_is_seen() {
+        assert_eq!(judged_when(400, &[21_000, 23_000]), 0);
+        assert_eq!(judged_when(400, &[21_000, 23_001]), 2);
+        assert_eq!(judged_when(400, &[21_000]), 2, "place 2 never heard");
+        assert_eq!(judged_when(600, &[21_000, 25_500]), 0, "nobody was busy");
+        assert_eq!(judged_when(600, &[21_000, 25_501]), 2);
     }
 }

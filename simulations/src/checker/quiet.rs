@@ -6,8 +6,9 @@ use super::weather::{gone_after_ms, ns};
 use crate::history::{Run, What};
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
 
-/// Ticks that shares take to return to base once buckets are empty: each key asks now and then.
-const RETURN_TICKS: u64 = 150;
+/// Ticks after which a key is quiet whose buckets are empty, by the library's own word (C12): what it
+/// was asked for fades, shares return, and the last rows expire.
+const RETURN_TICKS: u64 = 600;
 /// Views that are made after healing reopen accounts: so long that may take.
 const SETTLE_MS: u64 = 10_000;
 /// A full bucket, overdraft included, drains in C/r by the whole rate; a debtor's part of the rate

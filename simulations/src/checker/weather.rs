@@ -19,6 +19,18 @@ const NEVER: u64 = u64::MAX;
 struct Life {
     from_ns: u64,
     to_ns: u64,
+    /// It was told to leave: it ends when it has, which may take a while.
+    leaves: bool,
+}
+
+impl Life {
+    const fn from(from_ns: u64) -> Self {
+        Self {
+            from_ns,
+            to_ns: NEVER,
+            leaves: false,
+        }
+    }
 }
 
 /// A spell in which a place does not behave.
@@ -29,13 +41,22 @@ struct Stall {
     to_ns: u64,
 }
 
+/// A spell in which datagrams do not pass as usual.
+#[derive(Clone, Copy, Debug)]
+struct Rough {
+    from_ns: u64,
+    to_ns: u64,
+    /// Cuts end by healing, a bad network by a better one.
+    is_cut: bool,
+}
+
 /// When which process ran.
 #[derive(Debug)]
 pub struct Weather {
     places: Vec<Vec<Life>>,
     stalls: Vec<Stall>,
     /// Spells in which datagrams do not pass as usual.
-    rough: Vec<(u64, u64)>,
+    rough: Vec<Rough>,
     /// Instants at which membership is disturbed: crashes, joins, leaves.
     churn: Vec<u64>,
 }
@@ -44,13 +65,7 @@ impl Weather {
     /// As the scenario has it.
     pub fn of(scenario: &Scenario) -> Self {
         let mut weather = Self {
-            places: vec![
-                vec![Life {
-                    from_ns: 0,
-                    to_ns: NEVER
-                }];
-                scenario.cluster.nodes
-            ],
+            places: vec![vec![Life::from(0)]; scenario.cluster.nodes],
             stalls: Vec::new(),
             rough: Vec::new(),
             churn: Vec::new(),
@@ -63,7 +78,7 @@ impl Weather {
             stall.to_ns = stall.to_ns.min(healed_ns.max(stall.from_ns));
         }
         for spell in &mut weather.rough {
-            spell.1 = spell.1.min(healed_ns.max(spell.0));
+            spell.to_ns = spell.to_ns.min(healed_ns.max(spell.from_ns));
         }
         weather
     }
@@ -72,7 +87,7 @@ impl Weather {
         match kind {
             FaultKind::Crash(place) | FaultKind::Leave(place) => {
                 self.churn.push(at_ns);
-                self.ends(*place, at_ns);
+                self.ends(*place, at_ns, matches!(kind, FaultKind::Leave(_)));
             }
             FaultKind::Restart(place) => {
                 self.churn.push(at_ns);
@@ -80,10 +95,7 @@ impl Weather {
             }
             FaultKind::Join => {
                 self.churn.push(at_ns);
-                self.places.push(vec![Life {
-                    from_ns: at_ns,
-                    to_ns: NEVER,
-                }]);
+                self.places.push(vec![Life::from(at_ns)]);
             }
             FaultKind::Pause(place) => self.stall(*place, at_ns, NEVER),
             FaultKind::Resume(place) => {
@@ -97,21 +109,22 @@ impl Weather {
                 self.stall(*place, at_ns, at_ns + ns(ms.unsigned_abs()));
             }
             FaultKind::CutOneWay(..) | FaultKind::Partition(_) | FaultKind::Clog(..) => {
-                self.rough.push((at_ns, NEVER));
+                self.roughens(at_ns, true);
             }
-            FaultKind::Network(quality) if quality == usual => self.clears(at_ns),
-            FaultKind::Network(_) => self.rough.push((at_ns, NEVER)),
-            FaultKind::Heal => self.clears(at_ns),
+            FaultKind::Network(quality) if quality == usual => self.clears(at_ns, false),
+            FaultKind::Network(_) => self.roughens(at_ns, false),
+            FaultKind::Heal => self.clears(at_ns, true),
             FaultKind::Forget(_) | FaultKind::ClockRate(..) => {}
         }
     }
 
-    fn ends(&mut self, place: usize, at_ns: u64) {
+    fn ends(&mut self, place: usize, at_ns: u64, leaves: bool) {
         if let Some(life) = self
             .places
             .get_mut(place)
             .and_then(|lives| lives.last_mut())
         {
+            life.leaves |= leaves && at_ns < life.to_ns;
             life.to_ns = life.to_ns.min(at_ns);
         }
     }
@@ -121,10 +134,7 @@ impl Weather {
             return;
         };
         if lives.last().is_none_or(|life| life.to_ns <= at_ns) {
-            lives.push(Life {
-                from_ns: at_ns,
-                to_ns: NEVER,
-            });
+            lives.push(Life::from(at_ns));
         }
     }
 
@@ -136,9 +146,18 @@ impl Weather {
         });
     }
 
-    fn clears(&mut self, at_ns: u64) {
-        for spell in self.rough.iter_mut().filter(|spell| spell.1 == NEVER) {
-            spell.1 = at_ns;
+    fn roughens(&mut self, from_ns: u64, is_cut: bool) {
+        self.rough.push(Rough {
+            from_ns,
+            to_ns: NEVER,
+            is_cut,
+        });
+    }
+
+    fn clears(&mut self, at_ns: u64, is_cut: bool) {
+        let open = |spell: &&mut Rough| spell.to_ns == NEVER && spell.is_cut == is_cut;
+        for spell in self.rough.iter_mut().filter(open) {
+            spell.to_ns = at_ns;
         }
     }
 
@@ -163,7 +182,7 @@ impl Weather {
         let rough = self
             .rough
             .iter()
-            .any(|spell| spell.0 <= to_ns && from_ns <= spell.1);
+            .any(|spell| spell.from_ns <= to_ns && from_ns <= spell.to_ns);
         let stalls = |stall: &Stall| stall.from_ns <= to_ns && from_ns <= stall.to_ns;
         !rough && !self.stalls.iter().any(stalls)
     }
@@ -181,11 +200,12 @@ impl Weather {
         u32::try_from(self.places.len()).unwrap_or(u32::MAX)
     }
 
-    /// Instants at which a life ended at a place without being followed by another so soon.
+    /// Instants at which a process was killed at a place without being followed by another so soon.
     pub fn deaths(&self, rest_ns: u64) -> Vec<(u32, u64)> {
         let mut deaths = Vec::new();
         for (place, lives) in (0u32..).zip(&self.places) {
-            for (index, life) in lives.iter().enumerate().filter(|(_, l)| l.to_ns != NEVER) {
+            let killed = |life: &Life| life.to_ns != NEVER && !life.leaves;
+            for (index, life) in lives.iter().enumerate().filter(|(_, life)| killed(life)) {
                 let next = lives.get(index + 1).map_or(NEVER, |next| next.from_ns);
                 if next.saturating_sub(life.to_ns) >= rest_ns {
                     deaths.push((place, life.to_ns));
@@ -222,6 +242,8 @@ mod tests {
             fault(4_000, FaultKind::Heal),
             fault(5_000, FaultKind::Pause(2)),
             fault(6_000, FaultKind::Resume(2)),
+            fault(10_000, FaultKind::CutOneWay(vec![0], vec![1])),
+            fault(11_000, FaultKind::Network(scenario.network)),
         ];
         let weather = Weather::of(&scenario);
         assert!(weather.runs(1, 0, ns(999)) && !weather.runs(1, 0, ns(1_000)));
@@ -229,6 +251,10 @@ mod tests {
         assert!(!weather.calm(ns(3_500), ns(3_600)) && weather.calm(ns(4_001), ns(4_999)));
         assert!(
             !weather.steady(2, ns(5_500), ns(5_600)) && weather.steady(2, ns(6_001), ns(7_000))
+        );
+        assert!(
+            !weather.calm(ns(12_000), ns(13_000)),
+            "no network mends a cut"
         );
         assert_eq!(weather.deaths(ns(500)), vec![(1, ns(1_000))]);
         assert!(weather.deaths(ns(1_500)).is_empty());

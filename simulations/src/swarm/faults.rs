@@ -69,6 +69,7 @@ impl Drawn {
             10 => self.pause(dice),
             11 => self.join(dice),
             12 if dice.is_milli(300) => self.all_die(dice),
+            12 if dice.is_milli(600) => self.leave_in_cut(dice),
             12 => self.leave(dice),
             13 => self.rolling(dice),
             14 => self.clock(dice),
@@ -228,6 +229,15 @@ impl Drawn {
     fn leave(&mut self, dice: &mut Dice) {
         let (at_ms, place) = (self.at(dice), self.place(dice));
         self.add(at_ms, FaultKind::Leave(place));
+    }
+
+    /// One that nobody hears wants to leave: it has nobody to hand anything to.
+    fn leave_in_cut(&mut self, dice: &mut Dice) {
+        let (at_ms, place) = (self.at(dice), self.place(dice));
+        let others = (0..self.nodes).filter(|other| *other != place).collect();
+        self.add(at_ms, FaultKind::Partition(vec![vec![place], others]));
+        self.add(at_ms + dice.within(0, 3_000), FaultKind::Leave(place));
+        self.add(at_ms + dice.within(10_000, 40_000), FaultKind::Heal);
     }
 
     /// One after the other leaves in order and begins anew.

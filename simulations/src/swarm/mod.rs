@@ -27,16 +27,29 @@ const LARGE_ONE_IN: u64 = 20;
 const HUGE_PER_S: u64 = 10_000;
 /// Nodes of a large cluster.
 const NODES_LARGE: usize = 50;
+/// What a contended key costs a run grows with the square of the nodes, and with the ticks: so many
+/// keys × nodes² ÷ milliseconds of a tick are enough, mostly, to find what there is to find.
+const EFFORT_MAX: u64 = 12;
+/// One in so many runs may be of so many times the effort.
+const HARD_ONE_IN: u64 = 50;
+const HARDER: u64 = 5;
+/// Clusters of so many nodes now and then get tables that are too small for their keys.
+const NODES_CRAMPED_MAX: usize = 5;
+/// Keys that such a table has room for, 64 shards together, and keys that are asked for then.
+const KEYS_CRAMPED: usize = 64;
+const KEYS_ASKED_CRAMPED: (u64, u64) = (80, 160);
 
 /// The scenario of a seed: always the same one.
 #[must_use]
 pub fn draw(seed: u64) -> Scenario {
     let dice = |part| Dice::split(seed, part, 0);
     let nodes = nodes(&mut dice("swarm nodes"));
+    let large = nodes == NODES_LARGE;
+    let longer_ms = 1_000 * dice("swarm duration").within(0, 20);
     let mut scenario = Scenario {
         name: format!("swarm-{seed}"),
         seed,
-        duration_ms: DURATION_MS_MIN + 1_000 * dice("swarm duration").within(0, 20),
+        duration_ms: DURATION_MS_MIN + if large { 0 } else { longer_ms },
         warm_up_ms: 5_000,
         heal_ms: heal_ms(&mut dice("swarm heal")),
         cluster: cluster(&mut dice("swarm cluster"), nodes),
@@ -75,12 +88,12 @@ fn nodes(dice: &mut Dice) -> usize {
     }
 }
 
-/// Mostly as short as convergence needs; now and then so long that buckets drain.
+/// Mostly as short as convergence needs; now and then so long that buckets drain and demand fades.
 fn heal_ms(dice: &mut Dice) -> u64 {
     if dice.is_milli(880) {
         1_000 * dice.within(6, 12)
     } else {
-        1_000 * dice.within(40, 80)
+        1_000 * dice.within(60, 130)
     }
 }
 
@@ -96,7 +109,10 @@ fn cluster(dice: &mut Dice, nodes: usize) -> Cluster {
         rate_units,
         rate_period_ms,
         overshoot_milli: overshoot(dice, nodes),
-        tick_ms: dice.pick(&[100, 100, 100, 50, 200]),
+        tick_ms: match nodes {
+            NODES_LARGE => dice.pick(&[200, 200, 200, 100]),
+            _ => dice.pick(&[100, 100, 100, 50, 200]),
+        },
         evict_after_ms: match dice.within(0, 9) {
             0..=3 => None,
             4..=6 => Some(dice.within(2_000, 8_000)),
@@ -109,7 +125,11 @@ fn cluster(dice: &mut Dice, nodes: usize) -> Cluster {
         },
         acquire_deadline_ms: dice.pick(&[5, 20, 50, 50, 200]),
         owners: dice.pick(&[None, None, None, None, Some(1), Some(2)]),
-        keys_max: if dice.is_milli(50) { 64 } else { 200_000 },
+        keys_max: if nodes <= NODES_CRAMPED_MAX && dice.is_milli(250) {
+            KEYS_CRAMPED
+        } else {
+            200_000
+        },
     }
 }
 
@@ -165,7 +185,22 @@ fn network(dice: &mut Dice) -> Quality {
     }
 }
 
-/// A load drawn first, and as many keys and as large costs as make it so many requests.
+/// As many keys as may be asked for without the run taking too long.
+fn keys_max(dice: &mut Dice, cluster: &Cluster) -> usize {
+    let harder = match dice.within(1, HARD_ONE_IN) {
+        1 => HARDER,
+        _ => 1,
+    };
+    let each = (cluster.nodes * cluster.nodes) as u64;
+    let keys = EFFORT_MAX * harder * cluster.tick_ms / each;
+    match cluster.keys_max {
+        KEYS_CRAMPED => dice.within(KEYS_ASKED_CRAMPED.0, KEYS_ASKED_CRAMPED.1) as usize,
+        _ => keys.clamp(1, 1_000) as usize,
+    }
+}
+
+/// A load drawn first, and as many keys and as large costs as make it so many requests; where that
+/// is too many keys, a larger load.
 fn workload(dice: &mut Dice, scenario: &Scenario) -> Workload {
     let cluster = &scenario.cluster;
     let load_milli = dice.pick(&[500, 800, 900, 1_500, 2_000, 3_000, 6_000]);
@@ -174,12 +209,24 @@ fn workload(dice: &mut Dice, scenario: &Scenario) -> Workload {
     let asked = u128::from(cluster.rate_units) * u128::from(load_milli) * 1_000
         / u128::from(cluster.rate_period_ms);
     let wanted_milli = u128::from(wanted) * 1_000;
-    let keys = (wanted_milli.div_ceil(asked.max(1)) as usize).clamp(1, 1_000);
+    let enough = wanted_milli.div_ceil(asked.max(1));
+    let keys_max = keys_max(dice, cluster);
+    let cramped = cluster.keys_max == KEYS_CRAMPED;
+    let keys = match cramped {
+        true => keys_max,
+        false => (enough as usize).clamp(1, keys_max),
+    };
+    let load_milli = match (keys as u128) < enough {
+        true => (u128::from(load_milli) * enough / keys as u128) as u64,
+        false => load_milli,
+    };
+    let asked = asked * enough.max(keys as u128) / keys as u128;
     let cost = (asked * keys as u128 / wanted_milli).max(1) as u64;
     let cost = cost.min(cluster.burst_units.max(1));
     let load_milli = limited(cluster, load_milli, keys as u64, cost, wanted);
-    let costs = match dice.within(0, 9) {
-        0..=6 => vec![cost],
+    let costs = match dice.within(0, 19) {
+        0 => vec![cost, cost, cost, cluster.burst_units + 1],
+        1..=14 => vec![cost],
         _ => vec![cost, cost, (cost * 2).min(cluster.burst_units.max(1))],
     };
     let bursts = dice.is_milli(150);

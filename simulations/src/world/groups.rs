@@ -7,6 +7,7 @@ use distributary::proto::{Amount, KeyId, Merged, NodeId, Row, ViewId};
 use super::marks::Mark;
 use super::process::{Process, limit};
 use super::{MILLI_NS, World};
+use crate::checker::{MEMBERS_ALL_HEAR, TICKS_UNHURRIED};
 use crate::history::What;
 
 /// How often a node's failure detector is asked what it thinks.
@@ -167,9 +168,12 @@ impl World<'_> {
 
     fn key_differs(&self, living: &[&Process], key: KeyId) -> Option<String> {
         let holders: Vec<Told> = living.iter().filter_map(|of| self.told(of, key)).collect();
+        let on_its_way_ns = self.on_its_way_ns(living.len());
         for origin in &holders {
             // A row is numbered when it is sent: what it says is compared, not its number.
-            let Some(sent) = origin.sent else { continue };
+            let Some(sent) = origin.sent.filter(|_| origin.age_ns >= on_its_way_ns) else {
+                continue;
+            };
             for other in holders.iter().filter(|other| other.id != origin.id) {
                 let heard = other.rows.iter().find(|(of, _)| *of == origin.id);
                 if heard.is_none_or(|(_, row)| {
@@ -185,12 +189,24 @@ impl World<'_> {
                 }
             }
         }
+        if holders.iter().any(|told| told.age_ns < on_its_way_ns) {
+            return None;
+        }
         let levels = || holders.iter().map(|told| told.merged.level);
         let spread = levels().max()?.saturating_sub(levels().min()?);
         (spread > self.tolerance()).then(|| {
             let units = spread.as_units();
             format!("merged views of key {key} are {units} units apart")
         })
+    }
+
+    /// For how long a row that was told may be on its way: in large clusters who is not concerned hears
+    /// it when there is time, and of keys whose shares still move there is always one.
+    const fn on_its_way_ns(&self, members: usize) -> u64 {
+        match members > MEMBERS_ALL_HEAR {
+            true => TICKS_UNHURRIED * self.scenario.cluster.tick_ms * MILLI_NS,
+            false => 0,
+        }
     }
 
     /// Merged views rest on rows of a moment ago, and buckets drain meanwhile: two ticks' worth,
@@ -209,6 +225,7 @@ impl World<'_> {
             id: of.id,
             place: of.place,
             sent: entry.sent,
+            age_ns: now.0.saturating_sub(entry.sent_at.0),
             rows: entry
                 .rows
                 .iter()
@@ -224,6 +241,8 @@ struct Told {
     id: NodeId,
     place: usize,
     sent: Option<Row>,
+    /// How long ago it last told it.
+    age_ns: u64,
     rows: Vec<(NodeId, Row)>,
     merged: Merged,
 }

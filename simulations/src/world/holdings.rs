@@ -8,7 +8,7 @@ use super::process::{LIMIT, Process};
 use crate::history::{Holdings, Part, What};
 
 /// Units are told in parts of 2⁻²⁰.
-const UNIT_BITS: u32 = 20;
+const UNIT_PARTS: u128 = 1 << 20;
 
 impl World<'_> {
     /// Notes how each watched key stands that is contended anywhere.
@@ -153,6 +153,6 @@ impl World<'_> {
 }
 
 fn units(amount: Amount) -> u64 {
-    let shift = Amount::from_units(1).grains().trailing_zeros() - UNIT_BITS;
-    u64::try_from(amount.grains() >> shift).unwrap_or(u64::MAX)
+    let part = Amount::from_units(1).grains() / UNIT_PARTS;
+    u64::try_from(amount.grains() / part).unwrap_or(u64::MAX)
 }

@@ -88,8 +88,6 @@ marks! {
     NobodyThere = "nobody-there",
     /// A request waited for a process that was paused.
     WaitedForResume = "waited-for-resume",
-    /// A frame was refused by its receiver.
-    FrameRefused = "frame-refused",
 }
 
 /// How often each was taken.

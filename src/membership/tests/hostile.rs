@@ -160,7 +160,7 @@ proptest! {
             bytes[at] = value;
             for node in &mut network.nodes {
                 let _ = node.machine.handle_packet(network.now, &bytes);
-                node.machine.handle_timeout(network.now);
+                node.machine.handle_timeout(network.now, |_| None);
             }
         }
     }
@@ -174,7 +174,7 @@ proptest! {
         let mut now = Nanos::ZERO;
         for (packet, wait_ms) in inputs {
             now = now.after(Duration::from_millis(wait_ms));
-            machine.handle_timeout(now);
+            machine.handle_timeout(now, |_| None);
             let bytes = packet.to_bytes().expect("a small packet");
             let result = machine.handle_packet(now, &bytes);
             prop_assert!(!matches!(result, Err(MembershipError::Internal { .. })), "{result:?}");

@@ -33,6 +33,8 @@ pub(super) struct Network {
     pub(super) loss_percent: u64,
     /// Two nodes that do not hear each other.
     pub(super) broken_link: Option<[NodeId; 2]>,
+    /// Whether all hear each other all the time by other means.
+    pub(super) is_busy: bool,
     pub(super) trace: DefaultHasher,
 }
 
@@ -45,6 +47,7 @@ impl Network {
             sequence: 0,
             loss_percent: 0,
             broken_link: None,
+            is_busy: false,
             trace: DefaultHasher::new(),
         };
         for node in 1..=size {
@@ -83,6 +86,12 @@ impl Network {
         self.drain(from);
     }
 
+    pub(super) fn suspect(&mut self, by: usize, of: usize) {
+        let (of, now) = (self.nodes[of].own.node, self.now);
+        self.nodes[by].machine.suspect(now, of);
+        self.drain(by);
+    }
+
     pub(super) fn leave(&mut self, index: usize) {
         let now = self.now;
         self.nodes[index].machine.leave(now);
@@ -94,10 +103,11 @@ impl Network {
         while let Some(at) = self.next_at().filter(|at| *at <= end) {
             self.now = at;
             self.deliver();
+            let heard = self.is_busy.then_some(at);
             for index in 0..self.nodes.len() {
                 let due = self.nodes[index].machine.poll_timeout();
                 if due.is_some_and(|due| due <= at) {
-                    self.nodes[index].machine.handle_timeout(at);
+                    self.nodes[index].machine.handle_timeout(at, |_| heard);
                     self.drain(index);
                 }
             }

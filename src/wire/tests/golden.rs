@@ -74,6 +74,7 @@ fn gossip() -> Gossip {
         urgent: true,
         load: 1234,
         followed: true,
+        presses: true,
     }
 }
 

@@ -1,0 +1,53 @@
+//! Which packets bring something that others should hear at once.
+
+use foca::{Member, State};
+
+use super::{identity::Identity, wire::Packet};
+
+/// Whether a packet says that a member is suspected whom this node thinks alive, or that one is
+/// alive whom it suspects. Who comes new, or is lost, shows otherwise.
+pub(super) fn is_urgent<'a>(
+    packet: &Packet,
+    known: impl Fn(&Identity) -> Option<&'a Member<Identity>>,
+) -> bool {
+    let (id, incarnation) = (packet.header.src, packet.header.src_incarnation);
+    let sender = Member::new(id, incarnation, State::Alive);
+    let mut told = packet.updates.iter().chain([&sender]);
+    told.any(|update| known(update.id()).is_some_and(|known| is_news(update, known)))
+}
+
+fn is_news(update: &Member<Identity>, known: &Member<Identity>) -> bool {
+    if update.id() != known.id() {
+        return false;
+    }
+    match (update.state(), known.state()) {
+        (State::Suspect, State::Alive) => update.incarnation() >= known.incarnation(),
+        (State::Alive, State::Suspect) => update.incarnation() > known.incarnation(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::membership::Peer;
+    use crate::units::NodeId;
+
+    #[test]
+    fn suspicions_and_their_refutations_are_news_once() {
+        use State::{Alive, Down, Suspect};
+        let address = "10.0.0.1:7".parse().expect("an address");
+        let id = Identity::first(Peer {
+            node: NodeId(1),
+            address,
+        });
+        let told = |state, incarnation| Member::new(id, incarnation, state);
+        assert!(is_news(&told(Suspect, 3), &told(Alive, 3)));
+        assert!(!is_news(&told(Suspect, 2), &told(Alive, 3)), "refuted");
+        assert!(!is_news(&told(Suspect, 3), &told(Suspect, 3)), "known");
+        assert!(is_news(&told(Alive, 4), &told(Suspect, 3)));
+        assert!(!is_news(&told(Alive, 3), &told(Suspect, 3)), "of before");
+        assert!(!is_news(&told(Alive, 4), &told(Alive, 3)));
+        assert!(!is_news(&told(Alive, 4), &told(Down, 3)));
+    }
+}
