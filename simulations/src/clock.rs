@@ -94,7 +94,7 @@ impl Clock {
         let stretches = self.stretches.iter().zip(ends.chain([u64::MAX]));
         let mut found = stretches.filter_map(|(stretch, ends_ns)| {
             let at_ns = stretch.first_at(local_ns)?;
-            (at_ns < ends_ns).then_some(at_ns)
+            (at_ns <= ends_ns).then_some(at_ns)
         });
         found.next().unwrap_or(u64::MAX)
     }
@@ -146,8 +146,10 @@ impl Clock {
         self.begin(true_ns + span_ns, reads_ns, self.pace);
     }
 
-    /// Jumps, back below zero.
+    /// Jumps, back below zero. It is read just before, so that what the guard holds a node at after a
+    /// jump back is what the clock had come to, and not what the node had happened to see.
     pub fn step(&mut self, true_ns: u64, jump_ns: i64) {
+        self.now(true_ns);
         let reads_ns = self.raw(true_ns).saturating_add_signed(jump_ns);
         self.jumped_ahead |= jump_ns > 0;
         let (pace, thaw) = match self.thaw(true_ns) {
@@ -238,5 +240,14 @@ mod tests {
         assert_eq!(clock.now(4 * SECOND_NS), 2 * SECOND_NS);
         assert_eq!(clock.now(7 * SECOND_NS), 3 * SECOND_NS);
         assert_eq!(clock.error_ppm(), u64::MAX);
+    }
+
+    #[test]
+    fn what_is_told_after_a_jump_back_is_dated_to_when_it_was_told() {
+        let mut clock = Clock::new(0);
+        assert_eq!(clock.now(1_000), 1_000);
+        clock.step(5_000, -3_000);
+        let told = clock.now(6_000);
+        assert_eq!(clock.true_ns_from(told, 5_500), 5_500);
     }
 }
