@@ -126,12 +126,12 @@ fn compare(
 
 #[test]
 fn three_nodes_decide_as_one_bucket() {
-    histories(3, 5000, 12);
+    histories(3, 2000, 12);
 }
 
 #[test]
 fn five_nodes_decide_as_one_bucket() {
-    histories(5, 5000, 12);
+    histories(5, 2000, 12);
 }
 
 /// What one node spent another refuses at once, and the first unit back goes to who asks first.

@@ -308,7 +308,7 @@ fn what_heals_is_whole_again() {
 /// Nobody is ever evicted but the dead: the bound is exact.
 #[test]
 fn it_holds_when_nobody_is_evicted() {
-    for seed in seeds(1000) {
+    for seed in seeds(400) {
         Schedule::new(seed, false).run(150);
     }
 }
@@ -316,7 +316,7 @@ fn it_holds_when_nobody_is_evicted() {
 /// The living are evicted too: the bound is that of κ groups.
 #[test]
 fn it_holds_when_the_living_are_evicted() {
-    for seed in seeds(1000) {
+    for seed in seeds(400) {
         Schedule::new(seed, true).run(150);
     }
 }

@@ -71,16 +71,20 @@ fn allowed_ms(scenario: &Scenario, run: &Run) -> u64 {
     } else {
         0
     };
-    let joins = scenario
-        .faults
-        .iter()
-        .filter(|fault| fault.kind == FaultKind::Join)
-        .count();
-    let ticks = match scenario.cluster.nodes + joins > MEMBERS_ALL_HEAR {
+    let ticks = match members_max(scenario) > MEMBERS_ALL_HEAR {
         true => TICKS_MAX + TICKS_UNHURRIED,
         false => TICKS_MAX,
     };
     RECONNECT_MS + ticks * scenario.cluster.tick_ms + trips_ms + views_ms
+}
+
+/// How many members there may be at once, at most.
+pub(crate) fn members_max(scenario: &Scenario) -> usize {
+    let joins = scenario
+        .faults
+        .iter()
+        .filter(|fault| fault.kind == FaultKind::Join);
+    scenario.cluster.nodes + joins.count()
 }
 
 fn found(scenario: &Scenario, run: &Run, after_ns: u64, what: &str) -> Finding {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::convergence::{MEMBERS_ALL_HEAR, members_max};
 use super::ledger::is_watched;
 use super::timeline;
 use super::weather::{Weather, ns};
@@ -9,7 +10,8 @@ use crate::history::{Run, What};
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
 
 /// A death is known everywhere after so long, if somebody else is asked for a contended key: rows
-/// and grants to the dead stay without an answer then.
+/// and grants to the dead stay without an answer then. In large clusters those rows press only for
+/// who holds some of the key, and the dead may have held none.
 const BUSY_MS: u64 = 3_000;
 /// Where nobody is, connections tell: they end after three seconds without a sign of life.
 const IDLE_MS: u64 = 5_500;
@@ -34,7 +36,8 @@ fn detected_ms(scenario: &Scenario, run: &Run, (of, died_ns): (u32, u64)) -> u64
         && network.delay_us_max <= DELAY_US_SWIFT
         && network.tail_milli == 0
         && scenario.cluster.nodes <= NODES_SWIFT;
-    match (swift, is_busy(run, of, died_ns)) {
+    let all_hear = members_max(scenario) <= MEMBERS_ALL_HEAR;
+    match (swift, all_hear && is_busy(run, of, died_ns)) {
         (true, true) => BUSY_MS,
         (true, false) => IDLE_MS,
         (false, _) => ROUGH_MS,
