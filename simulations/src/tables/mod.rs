@@ -15,6 +15,9 @@ pub use workloads::NAMES;
 /// Overshoot budgets of every cell, in thousandths.
 pub const EPSILONS_MILLI: [u64; 3] = [0, 200, 1000];
 
+/// How long a run goes on after its last request at least: what was asked last is answered too.
+const ANSWERS_MS: u64 = 100;
+
 /// One place of a table: a workload on a cluster in a network. Each strategy, budget and mode runs
 /// in it.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,7 +97,7 @@ pub fn cell(
         seed: 0,
         duration_ms: shape.duration_ms,
         warm_up_ms: 3_000,
-        heal_ms: shape.heal_ms,
+        heal_ms: shape.heal_ms.max(ANSWERS_MS),
         cluster: Cluster {
             nodes,
             burst_units: shape.burst_units,
