@@ -166,6 +166,17 @@ fn a_refund_never_takes_a_bucket_below_empty() {
     assert_eq!(allowed(&limiter, "ann", 20), 5);
 }
 
+/// What has drained has come back already: given back once more, it would be a unit too many.
+#[test]
+fn a_refund_is_no_more_than_is_left_of_the_charge() {
+    let (limiter, clock) = limiter(Limit::per_second(5).burst(5));
+    let drained = limiter.check_n("ann", 5);
+    clock.advance(Duration::from_secs(10));
+    assert!(limiter.check_n("ann", 3).is_allowed());
+    assert!(limiter.refund(&drained), "late, and nothing is left of it");
+    assert_eq!(allowed(&limiter, "ann", 20), 2);
+}
+
 // --- Keys ---
 
 #[test]

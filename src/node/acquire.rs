@@ -4,7 +4,6 @@
 //! that was allowed, one again after a refusal. So a burst is through in a few round trips, and an
 //! exhausted key costs no round trip for each request.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::limit::{Basis, Charge, Decision, Refusal, Verdict};
@@ -13,6 +12,7 @@ use crate::table::{Ask, LimitIndex};
 use crate::units::{KeyId, Nanos, NodeId};
 use crate::wire::{Answer, Message, Question, Refund};
 
+use super::asking::{Asked, Remembered, Waiting};
 use super::{Event, Fallback, Node, Output};
 
 /// Names a request that the driver waits for.
@@ -34,119 +34,14 @@ const WAITING_MAX: usize = 65_536;
 /// Refusals remembered: an exhausted key costs no round trip for each request.
 const REFUSALS_MAX: usize = 65_536;
 
-/// Questions given up whose answers are still looked out for: of what they charge, more is burned.
-const GIVEN_UP_MAX: usize = 65_536;
-
-/// Questions of one key in flight at once.
-const WINDOW_MAX: usize = 64;
+/// So often a request is asked of somebody else after a refusal.
+const TURNS_MAX: u32 = 2;
 
 /// A refusal is remembered for so many ticks at most.
 const REFUSAL_TICKS: u32 = 5;
 
-/// The requests that wait, and what was refused of late.
-#[derive(Debug, Default)]
-pub(super) struct Asking {
-    lines: BTreeMap<KeyId, Line>,
-    refusals: BTreeMap<KeyId, Remembered>,
-    numbers: u64,
-    /// Who waits until when, the first to be late first.
-    deadlines: BTreeSet<(Nanos, KeyId, Ticket)>,
-    /// Questions whose requests were decided otherwise: what their answers charge is handed back.
-    given_up: BTreeSet<(u64, NodeId)>,
-    /// Answers that this node gave itself, taken one after the other: each may lead to the next.
-    own_answers: VecDeque<Answer>,
-    takes_own: bool,
-}
-
-#[derive(Debug)]
-struct Line {
-    waiting: VecDeque<Waiting>,
-    /// How many questions may be in flight.
-    window: usize,
-}
-
-impl Default for Line {
-    fn default() -> Self {
-        Self {
-            waiting: VecDeque::new(),
-            window: 1,
-        }
-    }
-}
-
-impl Line {
-    /// Learns from an answer how many questions are worth asking at once.
-    fn learn(&mut self, allowed: bool) {
-        self.window = match allowed {
-            true => (self.window * 2).min(WINDOW_MAX),
-            false => 1,
-        };
-    }
-
-    /// The first that was not asked for yet, if another question may be put.
-    fn next(&self) -> Option<(Ticket, Request)> {
-        let asked = self.waiting.iter().filter(|one| one.asked.is_some());
-        let next = self.waiting.iter().find(|one| one.asked.is_none())?;
-        (asked.count() < self.window).then_some((next.ticket, next.request))
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Waiting {
-    ticket: Ticket,
-    request: Request,
-    asked: Option<Asked>,
-}
-
-/// A question in flight.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    number: u64,
-    holder: NodeId,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Remembered {
-    cost_units: u64,
-    /// Until when it is taken for the holder's word.
-    until: Nanos,
-    retry_at: Nanos,
-    reset_at: Nanos,
-    holder: NodeId,
-}
-
-impl Asking {
-    /// The first request whose deadline has passed.
-    fn late(&mut self, now: Nanos) -> Option<(Nanos, KeyId, Ticket)> {
-        let first = *self.deadlines.first()?;
-        (first.0 <= now && !planted!(QuestionsUnanswered)).then_some(first)?;
-        self.deadlines.pop_first()
-    }
-
-    pub(super) fn earliest(&self) -> Option<Nanos> {
-        self.deadlines.first().map(|(deadline, ..)| *deadline)
-    }
-
-    /// Waits no longer for the answer to a question.
-    fn give_up(&mut self, asked: Option<Asked>) {
-        if let Some(Asked { number, holder }) = asked {
-            self.given_up.insert((number, holder));
-        }
-        if self.given_up.len() > GIVEN_UP_MAX {
-            // The oldest: its answer was lost long ago.
-            self.given_up.pop_first();
-        }
-    }
-
-    /// Drops refusals that nobody has asked about again.
-    pub(super) fn forget(&mut self, now: Nanos) {
-        self.refusals.retain(|_, refusal| refusal.until > now);
-    }
-
-    pub(super) fn refusals(&self) -> usize {
-        self.refusals.len()
-    }
-}
+/// Where others have nothing either, asking on would cost messages for nothing.
+const VAIN_DOUBLINGS_MAX: u32 = 5;
 
 impl Node {
     /// Admits a request wherever the rights are: here if this node decides for the key, else by
@@ -157,7 +52,7 @@ impl Node {
         if ask.cost_units == 0 || ask.cost_units > burst_units {
             let decision = self.table.check(ask, now);
             self.answered(ticket, decision);
-        } else if let Some(decision) = self.remembered(ask, now) {
+        } else if let Some(decision) = self.refused_lately(ask, now) {
             self.answered(ticket, decision);
         } else if self.asking.deadlines.len() >= WAITING_MAX {
             self.fall_back(now, ticket, request);
@@ -169,6 +64,7 @@ impl Node {
                 ticket,
                 request,
                 asked: None,
+                turned: 0,
             });
             self.ask_next(now, ask.key);
         }
@@ -181,18 +77,24 @@ impl Node {
         owners(key, self.ledger.known())
     }
 
-    /// Who decides for a key: the first of its owners that can be reached. A newcomer asks one of
-    /// those that it is connected to.
-    fn decider(&self, key: KeyId) -> Option<NodeId> {
+    /// Who decides for a key that nobody holds most of: the first of its owners that can be reached
+    /// and has been there for long. A newcomer asks one of those that it is connected to.
+    pub(super) fn decider(&self, key: KeyId, now: Nanos) -> Option<NodeId> {
         let known = match self.ledger.complete() {
             Some(_) => self.ledger.known(),
             None => self.holders_known(),
         };
         let reached = |node: &NodeId| {
             let connected = || self.peers.get(node).is_some_and(|peer| peer.connected);
-            (*node == self.id && self.ledger.complete().is_some()) || connected()
+            let own = || self.ledger.complete().is_some() && !self.ledger.is_leaving();
+            match *node == self.id {
+                true => own(),
+                false => connected() && !self.is_leaver(*node),
+            }
         };
-        owners(key, known).into_iter().find(reached)
+        let reached: Vec<_> = owners(key, known).into_iter().filter(reached).collect();
+        let settled = reached.iter().find(|node| self.is_settled(**node, now));
+        settled.or(reached.first()).copied()
     }
 
     /// Connected peers that hold a share, for a node that holds none yet.
@@ -218,15 +120,22 @@ impl Node {
                 self.asking.lines.remove(&key);
                 return;
             }
-            let Some((ticket, request)) = line.next() else {
+            let Some((ticket, request, may_ask)) = line.next() else {
                 return;
             };
-            if let Some(decision) = self.remembered(request.ask, now) {
+            if let Some(decision) = self.refused_lately(request.ask, now) {
                 self.leave_line(key, ticket);
                 self.answered(ticket, decision);
                 continue;
             }
-            match self.decider(key) {
+            match self.place_of(request.ask, now) {
+                Some(holder) if holder != self.id && !may_ask => return,
+                // A round trip takes longer than the deadline leaves: this node decides, as `check`
+                // does, and lets it be known what it lacks.
+                Some(holder) if self.asking.is_slow(holder, now) => {
+                    self.leave_line(key, ticket);
+                    self.decide_alone(now, ticket, request);
+                }
                 Some(holder) => self.put(now, holder, ticket, request.ask),
                 None => {
                     self.leave_line(key, ticket);
@@ -241,7 +150,11 @@ impl Node {
         let number = self.asking.numbers;
         if let Some(line) = self.asking.lines.get_mut(&ask.key) {
             let place = line.waiting.iter_mut().find(|one| one.ticket == ticket);
-            let asked = Asked { number, holder };
+            let asked = Asked {
+                number,
+                holder,
+                at: now,
+            };
             place.expect("it waits in this line").asked = Some(asked);
         }
         let limit = self.table.policy(ask.limit).id;
@@ -285,32 +198,70 @@ impl Node {
             let one = line.waiting.iter().find(named).copied();
             one.inspect(|_| line.learn(answer.allowed))
         });
-        let Some(Waiting {
-            ticket, request, ..
-        }) = one
-        else {
+        let Some((one, asked)) = one.and_then(|one| Some((one, one.asked?))) else {
             // A doubled answer was used already: only what was given up may be handed back.
             if self.asking.given_up.remove(&(answer.number, from)) {
                 self.hand_back(from, answer);
             }
             return;
         };
+        let Waiting {
+            ticket, request, ..
+        } = one;
         let key = answer.key;
+        self.asking.slow.remove(&from);
+        if from != self.id {
+            self.note_acquired(key, now);
+        }
         if request.deadline < now {
             self.hand_back(from, answer);
             self.leave_line(key, ticket);
             self.fall_back(now, ticket, request);
-        } else if answer.allowed || answer.whole {
-            self.leave_line(key, ticket);
+        } else {
             let decision = self.decision_of(from, request.ask, answer);
-            self.remember(now, from, request.ask, &decision);
+            if answer.allowed || answer.whole {
+                self.remember(now, asked, request.ask, &decision);
+            }
+            self.conclude(now, one, from, answer, decision);
+        }
+        self.ask_next(now, key);
+    }
+
+    /// A request was answered in time: the answer is its decision, unless somebody else may say
+    /// otherwise.
+    fn conclude(
+        &mut self,
+        now: Nanos,
+        one: Waiting,
+        from: NodeId,
+        answer: Answer,
+        decision: Decision,
+    ) {
+        let Waiting {
+            ticket, request, ..
+        } = one;
+        let place = self.place_of(request.ask, now);
+        let elsewhere = place.filter(|place| *place != from && *place != self.id);
+        if !answer.allowed && elsewhere.is_some() && one.turned < TURNS_MAX {
+            self.turn_elsewhere(answer.key, ticket);
+            return;
+        }
+        self.leave_line(answer.key, ticket);
+        if answer.allowed || answer.whole {
             self.answered(ticket, decision);
         } else {
             // The holder cannot speak for the cluster and has nothing: this node looks for itself.
-            self.leave_line(key, ticket);
             self.fall_back(now, ticket, request);
         }
-        self.ask_next(now, key);
+    }
+
+    /// A request is asked once more, of who holds the key now.
+    fn turn_elsewhere(&mut self, key: KeyId, ticket: Ticket) {
+        let line = self.asking.lines.get_mut(&key).into_iter();
+        let mut waiting = line.flat_map(|line| line.waiting.iter_mut());
+        if let Some(one) = waiting.find(|one| one.ticket == ticket) {
+            (one.asked, one.turned) = (None, one.turned + 1);
+        }
     }
 
     /// An answer that nobody waits for any more: what it charged is taken back, once.
@@ -355,40 +306,51 @@ impl Node {
     }
 
     /// Remembers a refusal until it may be asked again, and not for long: units can come back
-    /// sooner than by draining, by refunds that this node does not hear of.
-    fn remember(&mut self, now: Nanos, holder: NodeId, ask: Ask, decision: &Decision) {
-        let Some(retry_after) = decision.retry_after.filter(|_| holder != self.id) else {
+    /// sooner than by draining, by refunds that this node does not hear of. It counts from when it was
+    /// asked: the next question takes as long on its way as this one did.
+    ///
+    /// Who holds a part itself asks others on the chance that they have more, and the less often the
+    /// more often it was in vain.
+    fn remember(&mut self, now: Nanos, asked: Asked, ask: Ask, decision: &Decision) {
+        let place = (ask.key, asked.holder);
+        if decision.is_allowed() {
+            self.asking.refusals.remove(&place);
+        }
+        let Some(retry_after) = decision.retry_after.filter(|_| asked.holder != self.id) else {
             return;
         };
+        let most_ns = self.config.ticks_ns(REFUSAL_TICKS);
         if self.asking.refusals.len() >= REFUSALS_MAX {
-            self.asking
-                .refusals
-                .retain(|_, refusal| refusal.until > now);
+            self.asking.forget(now, 0);
         }
         if self.asking.refusals.len() < REFUSALS_MAX {
-            let latest = Nanos(now.0 + self.config.ticks_ns(REFUSAL_TICKS));
-            let retry_at = now.after(retry_after);
+            let holds = self
+                .table
+                .with_contended(ask.key, |entry, _| !entry.account.share().is_none());
+            let former = self.asking.refusals.get(&place);
+            let in_vain = former
+                .filter(|_| holds == Some(true))
+                .map_or(0, |former| former.in_vain + 1);
+            let rest = retry_after.saturating_mul(1 << in_vain.min(VAIN_DOUBLINGS_MAX));
+            let retry_at = asked.at.after(retry_after);
             let remembered = Remembered {
                 cost_units: ask.cost_units,
-                until: retry_at.min(latest),
+                until: asked.at.after(rest).min(Nanos(now.0 + most_ns)),
                 retry_at,
                 reset_at: now.after(decision.reset_after),
-                holder,
+                in_vain,
             };
-            self.asking.refusals.insert(ask.key, remembered);
+            self.asking.refusals.insert(place, remembered);
         }
     }
 
     /// Refuses here what a holder has just refused: it holds for as large a cost until then.
-    fn remembered(&mut self, ask: Ask, now: Nanos) -> Option<Decision> {
-        let refusal = *self.asking.refusals.get(&ask.key)?;
-        if refusal.until <= now {
-            self.asking.refusals.remove(&ask.key);
-            return None;
-        }
-        (ask.cost_units >= refusal.cost_units).then(|| Decision {
+    fn refused_lately(&self, ask: Ask, now: Nanos) -> Option<Decision> {
+        let holder = self.place_of(ask, now).filter(|place| *place != self.id)?;
+        let refusal = self.asking.refusals.get(&(ask.key, holder))?;
+        self.asking.is_refused(ask, holder, now).then(|| Decision {
             verdict: Verdict::Refused(Refusal::OverLimit),
-            basis: Basis::Holder(refusal.holder),
+            basis: Basis::Holder(holder),
             burst_units: self.table.policy(ask.limit).pace.burst_units(),
             remaining_units: 0,
             retry_after: Some(refusal.retry_at.since(now)),
@@ -405,10 +367,28 @@ impl Node {
             let Some(Waiting { request, asked, .. }) = self.leave_line(key, ticket) else {
                 continue;
             };
+            if let Some(Asked { holder, .. }) = asked {
+                let tick_ns = self.config.ticks_ns(1);
+                self.asking.was_slow(holder, now, tick_ns);
+            }
             self.asking.give_up(asked);
             self.counters.questions_expired += 1;
-            self.fall_back(now, ticket, request);
+            self.decide_alone(now, ticket, request);
             self.ask_next(now, key);
+        }
+    }
+
+    /// Decides a request without an answer: what is lacking here is a want, unless the rest is used
+    /// up too.
+    fn decide_alone(&mut self, now: Nanos, ticket: Ticket, request: Request) {
+        let Ask { limit, key, .. } = request.ask;
+        let wants = !self.ledger.is_leaving() && !self.speaks_for(limit, key, now);
+        match self.config.fallback {
+            Fallback::OwnShare if wants => {
+                let decision = self.table.check(request.ask, now);
+                self.answered(ticket, decision);
+            }
+            _ => self.fall_back(now, ticket, request),
         }
     }
 
@@ -436,6 +416,7 @@ impl Node {
     pub(super) fn forget_questions(&mut self, now: Nanos) {
         self.asking.refusals.clear();
         self.asking.given_up.clear();
+        self.asking.slow.clear();
         for line in self.asking.lines.values_mut() {
             line.waiting.iter_mut().for_each(|one| one.asked = None);
         }
@@ -445,7 +426,7 @@ impl Node {
 
     fn fall_back(&mut self, now: Nanos, ticket: Ticket, request: Request) {
         let decision = match self.config.fallback {
-            Fallback::OwnShare => self.table.check(request.ask, now),
+            Fallback::OwnShare => self.table.admit(request.ask, now),
             Fallback::Allow => {
                 let free = self.table.check(
                     Ask {
@@ -507,7 +488,7 @@ impl Node {
             };
             return self.table.refund(ask, charge.number, now);
         }
-        self.asking.refusals.remove(&charge.key);
+        self.asking.refusals.remove(&(charge.key, charge.node));
         let refund = Refund {
             limit: self.table.policy(limit).id,
             key: charge.key,

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limit::{Parcel, Verdict};
 use crate::table::{Ask, LimitIndex};
-use crate::units::{KeyId, Nanos, NodeId, Share};
+use crate::units::{Amount, KeyId, Nanos, NodeId, Share};
 use crate::wire::{Answer, Gather, Gathered, Message, Question};
 
 use super::Node;
@@ -69,17 +69,41 @@ impl Node {
             return;
         };
         let key = question.key;
-        if let Some(gathering) = self.holding.gatherings.get_mut(&key)
-            && self.holding.waiting < QUESTIONS_MAX
+        let stands = self.is_whole(limit, key, now) || self.speaks_for(limit, key, now);
+        if stands
+            || self.is_elsewhere(key, now)
+            || !self.is_gathering(now, limit, key)
+            || self.has(question, now)
         {
-            self.holding.waiting += 1;
-            gathering.questions.push((from, question));
-            return;
-        }
-        if self.is_whole(limit, key, now) || !self.gather(now, limit, from, question) {
             self.decide(now, limit, from, question);
+        } else {
+            self.hold_back(from, question);
         }
         self.set_deadline();
+    }
+
+    /// Whether what is asked for is here already, though the rest is not: nothing is won by waiting.
+    fn has(&self, question: Question, now: Nanos) -> bool {
+        let cost = Amount::from_units(question.cost_units);
+        let has = self.table.with_contended(question.key, |entry, _| {
+            let pace = &self.table.policy(entry.limit).pace;
+            entry.drain(pace, now);
+            entry.account.balance(pace) >= cost
+        });
+        has.unwrap_or(false) || self.holding.waiting >= QUESTIONS_MAX
+    }
+
+    /// A question waits for what is being gathered.
+    fn hold_back(&mut self, from: NodeId, question: Question) {
+        let gathering = self.holding.gatherings.get_mut(&question.key);
+        let gathering = gathering.expect("it is being gathered");
+        gathering.questions.push((from, question));
+        self.holding.waiting += 1;
+    }
+
+    /// Whether a key is being gathered; if it is not, begins to, if there is anybody to gather from.
+    fn is_gathering(&mut self, now: Nanos, limit: LimitIndex, key: KeyId) -> bool {
+        self.holding.gatherings.contains_key(&key) || self.gather(now, limit, key)
     }
 
     /// Whether this node holds all of a key.
@@ -88,9 +112,8 @@ impl Node {
         peek.share == Share::WHOLE && peek.rate == Share::WHOLE
     }
 
-    /// Begins to gather a key for a question; false if there is nobody to gather from.
-    fn gather(&mut self, now: Nanos, limit: LimitIndex, from: NodeId, question: Question) -> bool {
-        let key = question.key;
+    /// Begins to gather a key; false if there is nobody to gather from.
+    fn gather(&mut self, now: Nanos, limit: LimitIndex, key: KeyId) -> bool {
         if self
             .holding
             .partial
@@ -104,11 +127,14 @@ impl Node {
             .into_iter()
             .filter(|node| self.is_fellow(*node))
             .collect();
-        if others.is_empty() || self.ledger.complete().is_none() {
+        let stays = self.ledger.complete().is_some() && !self.ledger.is_leaving();
+        let older = others.iter().any(|node| self.is_settled(*node, now));
+        let holds = stays && (self.is_settled(self.id, now) || !older);
+        // Where a round trip takes longer than those who ask will wait, nothing is gathered.
+        if others.is_empty() || !holds || self.asking.is_slow(self.id, now) {
             return false;
         }
         self.counters.keys_gathered += 1;
-        self.holding.waiting += 1;
         let deadline = now.after(self.config.gather_timeout);
         // What is here already must not leave while the rest arrives.
         self.table
@@ -124,7 +150,7 @@ impl Node {
         let gathering = Gathering {
             limit,
             awaited: others.into_iter().map(|node| (node, None)).collect(),
-            questions: vec![(from, question)],
+            questions: Vec::new(),
             deadline,
         };
         self.holding.gatherings.insert(key, gathering);
@@ -158,7 +184,7 @@ impl Node {
     }
 
     /// Grants all of a key, unless something of it is owed.
-    fn hand_over(&mut self, now: Nanos, to: NodeId, limit: LimitIndex, key: KeyId) {
+    pub(super) fn hand_over(&mut self, now: Nanos, to: NodeId, limit: LimitIndex, key: KeyId) {
         let policy = self.table.policy(limit);
         let (id, pace) = (policy.id, policy.pace);
         let handed = self.table.with_entry(limit, key, now, |entry, _| {
@@ -235,9 +261,21 @@ impl Node {
             let rest_ns = self.config.ticks_ns(GATHER_REST_TICKS);
             self.holding.partial.insert(key, Nanos(now.0 + rest_ns));
         }
+        if self.speaks_for(gathering.limit, key, now) {
+            // Perhaps all who asked were answered at once.
+            self.keep(key, now);
+        }
         for (from, question) in gathering.questions {
             self.decide(now, gathering.limit, from, question);
         }
+    }
+
+    /// What is here of a key stays for a while.
+    fn keep(&mut self, key: KeyId, now: Nanos) {
+        let until = Nanos(now.0 + self.config.ticks_ns(KEEP_TICKS));
+        self.table
+            .with_contended(key, |entry, _| entry.gathered_until = until);
+        self.active.insert(key);
     }
 
     /// Decides on what is here, for whoever asked.
@@ -247,13 +285,14 @@ impl Node {
             key: question.key,
             cost_units: question.cost_units,
         };
-        let decision = self.table.check(ask, now);
-        let whole = self.is_whole(limit, question.key, now);
-        let until = Nanos(now.0 + self.config.ticks_ns(KEEP_TICKS));
-        if whole {
-            self.table
-                .with_contended(question.key, |entry, _| entry.gathered_until = until);
-            self.active.insert(question.key);
+        let decision = self.table.admit(ask, now);
+        let stands =
+            self.is_whole(limit, question.key, now) || self.speaks_for(limit, question.key, now);
+        if stands {
+            self.table.with_contended(question.key, |entry, _| {
+                entry.note_asked(from, question.cost_units, now);
+            });
+            self.keep(question.key, now);
         }
         let nanoseconds =
             |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
@@ -263,7 +302,7 @@ impl Node {
             key: question.key,
             cost_units: question.cost_units,
             allowed: decision.verdict() == Verdict::Allowed,
-            whole,
+            whole: stands,
             remaining_units: decision.remaining(),
             retry_after_ns: decision.retry_after().map_or(0, nanoseconds),
             reset_after_ns: nanoseconds(decision.reset_after()),

@@ -33,7 +33,7 @@ const URGENT_PER_TICK_MAX: u32 = 8;
 
 /// Why a key is attended to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Occasion {
+pub(super) enum Occasion {
     /// The tick has come.
     Tick,
     /// Its rights ran out here.
@@ -234,12 +234,17 @@ impl Node {
         if self.ledger.is_leaving() || holds_nothing {
             return Vec::new();
         }
+        let relief = self.relief(key, entry, occasion, now);
+        if !relief.is_empty() {
+            return relief;
+        }
         let mut holders = self.holders(key, entry, constants, now);
         entry.account.forgo(self.crumbs(&holders), pace);
         let detours = self.detours(&mut holders, entry, now);
-        // What was gathered stays together unless others want it for their own checks.
+        // What was gathered or shared out by `acquire` stays where it is unless others want it for their own checks.
         let wanted = |holder: &Holder| holder.unmet && holder.node != self.id;
-        if entry.gathered_until > now && !holders.iter().any(wanted) {
+        let kept = entry.gathered_until > now || self.is_by_acquire(entry, now);
+        if kept && !holders.iter().any(wanted) {
             return Vec::new();
         }
         let rate_count_per_tick = self.rate_count_per_tick(entry.limit);
@@ -258,11 +263,9 @@ impl Node {
             planned.to = detours.get(&planned.to).copied().unwrap_or(planned.to);
         }
         moves.retain(|Move { to, parcel }| {
-            let row_seq = entry.rows.of(*to).map_or(0, |heard| heard.row.seq);
             let granted = entry.account.grant(*parcel, pace);
             if granted {
-                entry.granted.retain(|(node, ..)| node != to);
-                entry.granted.push((*to, row_seq, now));
+                entry.note_granted(*to, *parcel, now);
             }
             granted
         });
@@ -375,7 +378,7 @@ impl Node {
         holders
     }
 
-    fn is_reached(&self, node: NodeId, now: Nanos) -> bool {
+    pub(super) fn is_reached(&self, node: NodeId, now: Nanos) -> bool {
         let patience_ns = self.config.ticks_ns(HEARD_TICKS);
         let answers = |peer: &Peer| peer.may_answer(now, patience_ns);
         self.peers.get(&node).is_some_and(answers)
@@ -383,20 +386,22 @@ impl Node {
 
     /// Whether a grant may go to a peer: it is a member, was heard of late, has room in its outbox,
     /// and its row already shows what it was given last.
-    fn is_ready(&self, node: NodeId, entry: &Entry, row_seq: u64, now: Nanos) -> bool {
+    pub(super) fn is_ready(&self, node: NodeId, entry: &Entry, row_seq: u64, now: Nanos) -> bool {
         let Some(peer) = self.peers.get(&node) else {
             return false;
         };
         let rest_ns = self.config.ticks_ns(GRANT_REST_TICKS);
-        let rested = entry.granted.iter().all(|(to, seq, at)| {
-            *to != node || *seq < row_seq || now.0.saturating_sub(at.0) >= rest_ns
+        let rested = entry.granted.iter().all(|granted| {
+            let rested = now.0.saturating_sub(granted.at.0) >= rest_ns;
+            granted.to != node || granted.row_seq < row_seq || rested
         });
         let heard = peer.is_heard(now, self.config.ticks_ns(HEARD_TICKS));
         let stalled = peer.is_stalled(now, self.config.ticks_ns(GRANT_PATIENCE_TICKS));
-        self.is_fellow(node) && rested && heard && !stalled && peer.outbox.has_room()
+        let stays = self.is_fellow(node) && !self.is_leaver(node);
+        stays && rested && heard && !stalled && peer.outbox.has_room()
     }
 
-    fn rate_count_per_tick(&self, limit: LimitIndex) -> u64 {
+    pub(super) fn rate_count_per_tick(&self, limit: LimitIndex) -> u64 {
         let rate = self.table.policy(limit).limit.rate();
         let count = u128::from(rate.units()) * u128::from(COUNT_SCALE);
         let per_tick = count * u128::from(self.table.tick_ns()) / u128::from(rate.period_ns());

@@ -22,16 +22,20 @@
 //! after its view. Between ticks only keys whose rights ran out are attended to.
 
 mod acquire;
+mod ages;
+mod asking;
 mod audience;
 mod config;
 mod hold;
 mod keys;
 mod news;
 mod output;
+mod overload;
 mod peer;
 mod proposals;
 mod relay;
 mod spread;
+mod standing;
 mod timer;
 mod views;
 
@@ -80,9 +84,10 @@ pub struct Node {
     sources: BTreeMap<NodeId, relay::Source>,
     /// Which grants were applied in the adopted view.
     applied: AppliedClock,
-    asking: acquire::Asking,
+    asking: asking::Asking,
     holding: hold::Holding,
     views: views::Change,
+    ages: ages::Ages,
     timers: Timers,
     outputs: VecDeque<Output>,
     counters: NodeCounters,
@@ -119,9 +124,10 @@ impl Node {
             mirrors: BTreeMap::new(),
             sources: BTreeMap::new(),
             applied: AppliedClock::default(),
-            asking: acquire::Asking::default(),
+            asking: asking::Asking::default(),
             holding: hold::Holding::default(),
             views: views::Change::new(now),
+            ages: ages::Ages::default(),
             timers,
             outputs: VecDeque::new(),
             counters: NodeCounters::default(),
@@ -313,7 +319,7 @@ impl Node {
         self.tick_views(now);
         self.forget_peers(now);
         self.holding.forget(now);
-        self.asking.forget(now);
+        self.asking.forget(now, self.config.ticks_ns(1));
         self.table.sweep(now, SWEEP_SLOTS);
     }
 

@@ -67,6 +67,7 @@ impl Change {
 impl Node {
     /// Leaves: hands over all it holds, debts too. [`Event::Left`] tells when the others know.
     pub fn leave(&mut self, now: Nanos) {
+        self.hand_on_all(now);
         self.ledger.leave();
         self.report_to_all(now);
         self.see_off(now);
@@ -419,6 +420,7 @@ impl Node {
             return;
         }
         let (id, evicted): (ViewId, _) = (view.id, view.evicted.clone());
+        self.ages.follow(view, now);
         self.table.install(&settlement, now);
         self.active.extend(self.table.contended_keys());
         self.ledger.finish();
@@ -488,6 +490,7 @@ impl Node {
         self.applied = crate::share::AppliedClock::default();
         self.holding = super::hold::Holding::default();
         self.views = Change::new(now);
+        self.ages = super::ages::Ages::default();
         self.started_at = now;
         // Connections belong to the old life: the driver makes new ones.
         for peer in self.peers.values_mut() {

@@ -31,6 +31,7 @@ pub(super) fn check(
     config: &TableConfig,
     ask: Ask,
     now: Nanos,
+    wants: bool,
 ) -> (Decision, Signal) {
     let policy = &config.policies[usize::from(ask.limit.0)];
     if ask.cost_units > policy.pace.burst_units() {
@@ -45,7 +46,7 @@ pub(super) fn check(
     {
         return (decision, Signal::Silent);
     }
-    check_contended(shard, config, ask, now)
+    check_contended(shard, config, ask, now, wants)
 }
 
 /// A quiet key that stays quiet, or is refused for good reason; `None` if it becomes contended.
@@ -100,11 +101,13 @@ fn check_quiet(shard: &mut Shard, config: &TableConfig, ask: Ask, now: Nanos) ->
     Some(charged(shard, decision, ask, Basis::OwnShare))
 }
 
+/// `wants`: whether rights that run out here are to be asked for.
 fn check_contended(
     shard: &mut Shard,
     config: &TableConfig,
     ask: Ask,
     now: Nanos,
+    wants: bool,
 ) -> (Decision, Signal) {
     let policy = &config.policies[usize::from(ask.limit.0)];
     let tick = now.0 / config.tick_ns;
@@ -124,10 +127,16 @@ fn check_contended(
     };
     let mut decision = view.onto(refused(policy, refusal, now));
     if basis.is_none() {
-        entry.unmet_units = entry.unmet_units.saturating_add(ask.cost_units);
+        entry.unmet_units =
+            entry
+                .unmet_units
+                .saturating_add(if wants { ask.cost_units } else { 0 });
         decision.retry_after = Some(retry_after(entry, constants, cost, policy, config, now));
     }
-    let signal = signal(entry, basis, &policy.pace, now, config.tick_ns);
+    let signal = match wants {
+        true => signal(entry, basis, &policy.pace, now, config.tick_ns),
+        false => changed(entry),
+    };
     let Some(basis) = basis else {
         shard.counted.refused += 1;
         return (decision, signal);
@@ -178,11 +187,15 @@ fn signal(
         entry.noted = true;
         return Signal::Urgent;
     }
-    if entry.noted {
-        return Signal::Silent;
+    changed(entry)
+}
+
+/// The protocol looks at it at the next tick.
+fn changed(entry: &mut Entry) -> Signal {
+    match std::mem::replace(&mut entry.noted, true) {
+        true => Signal::Silent,
+        false => Signal::Changed,
     }
-    entry.noted = true;
-    Signal::Changed
 }
 
 /// The earliest instant at which this node would admit `cost`, if peers stay silent. Where it never
@@ -377,38 +390,30 @@ pub(super) fn refund(
     };
     let cost = Amount::from_units(ask.cost_units);
     shard.counted.refunded_units = shard.counted.refunded_units.saturating_add(ask.cost_units);
-    let (key, behind) = (ask.key, shard.receipts.taken_behind(ask.key, number));
-    let ahead = shard.receipts.taken_ahead(key, number);
+    let charge = (ask.key, number, place);
     let back = shard
-        .refund_contended(config, (key, place), (cost, behind), now)
-        .unwrap_or_else(|| shard.refund_quiet(config, (key, place), (cost, ahead), now));
-    shard.receipts.took_back(key, number, back);
+        .refund_contended(config, charge, cost, now)
+        .unwrap_or_else(|| shard.refund_quiet(config, charge, cost, now));
+    shard.receipts.took_back(ask.key, number, back);
     true
 }
 
 impl Shard {
-    /// Takes back what has not drained of a charge, from a contended key: how much that was. What
-    /// was taken back of later charges has gone out and not drained this one.
+    /// Takes back what has not drained of a charge, from a contended key: how much that was.
     fn refund_contended(
         &mut self,
         config: &TableConfig,
-        (key, place): (KeyId, Place),
-        (cost, behind): (Amount, Amount),
+        charge: (KeyId, u64, Place),
+        cost: Amount,
         now: Nanos,
     ) -> Option<Amount> {
+        let Some(Slot::Contended(entry)) = self.slots.find(charge.0) else {
+            return None;
+        };
         // By the slot's own limit: the one that was named may be another's.
-        let (entry, constants) = self.contended(key)?;
         let pace = &config.policies[usize::from(entry.limit.0)].pace;
         entry.drain(pace, now);
-        let left = match place {
-            Place::Filled(filled) => filled
-                .saturating_add(behind)
-                .saturating_sub(entry.account.emptied()),
-            Place::Drains(time) => {
-                let ahead = time.0.saturating_sub(pace.at(now).0);
-                pace.amount(ahead, constants.base)
-            }
-        };
+        let left = entry.left_of(charge, &self.receipts, pace);
         let back = cost.min(left).min(entry.account.level());
         entry.account.refund(back);
         entry.noted = true;
@@ -420,8 +425,8 @@ impl Shard {
     fn refund_quiet(
         &mut self,
         config: &TableConfig,
-        (key, place): (KeyId, Place),
-        (cost, ahead): (Amount, Amount),
+        (key, number, place): (KeyId, u64, Place),
+        cost: Amount,
         now: Nanos,
     ) -> Amount {
         let Some(Slot::Quiet(limit, time)) = self.slots.find(key) else {
@@ -429,19 +434,16 @@ impl Shard {
         };
         let limit = usize::from(limit.0);
         let (pace, base) = (&config.policies[limit].pace, self.constants[limit].base);
-        let quanta = |amount| pace.quanta_ceil(amount, base).unwrap_or(u64::MAX);
-        let left =
-            match place {
-                Place::Drains(drains) => drains.0.saturating_sub(pace.at(now).0).saturating_sub(
-                    if ahead > Amount::ZERO {
-                        quanta(ahead)
-                    } else {
-                        0
-                    },
-                ),
-                // It has become quiet since, long after it was charged.
-                Place::Filled(_) => 0,
-            };
+        let left = match (place, self.receipts.taken_ahead(key, number, u64::MAX)) {
+            (Place::Drains(drains), Amount::ZERO) => drains.0.saturating_sub(pace.at(now).0),
+            (Place::Drains(drains), ahead) => {
+                let ahead = pace.quanta_ceil(ahead, base).unwrap_or(u64::MAX);
+                let left = drains.0.saturating_sub(pace.at(now).0);
+                left.saturating_sub(ahead)
+            }
+            // It has become quiet since, long after it was charged.
+            (Place::Filled(_), _) => 0,
+        };
         // One less than it was rounded up to, so that a refund never takes more off than was put on.
         let back = pace
             .quanta_ceil(cost, base)

@@ -1,7 +1,8 @@
 //! What a node keeps of a contended key.
 
 use super::LimitIndex;
-use crate::limit::{Account, Pace};
+use super::receipts::{Place, Receipts};
+use crate::limit::{Account, Pace, Parcel, UnitsTime};
 use crate::row::{Merged, Row, Rows, Standing};
 use crate::share::Meter;
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
@@ -11,6 +12,8 @@ use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 pub struct Entry {
     /// Which limit.
     pub limit: LimitIndex,
+    /// How it was opened.
+    pub(super) opened: Opened,
     /// What this node holds.
     pub account: Account,
     /// What this node is asked for.
@@ -21,6 +24,12 @@ pub struct Entry {
     pub unmet_units: u64,
     /// Until when this node keeps what it has gathered to decide for the whole cluster.
     pub gathered_until: Nanos,
+    /// When it was last asked for by `acquire`.
+    pub acquired_at: Option<Nanos>,
+    /// Since when what is held here is nearly used up.
+    pub pressed_since: Option<Nanos>,
+    /// How many units each member has asked this node for by `acquire`, of late.
+    pub asked_by: Vec<(NodeId, u64)>,
     /// Whether a change is noted already and waits for the protocol.
     pub noted: bool,
     /// When the protocol was last told that rights ran out here.
@@ -31,19 +40,47 @@ pub struct Entry {
     pub sent: Option<Row>,
     /// When it was sent.
     pub sent_at: Nanos,
-    /// To whom this node granted of late, the seq of their row it did so on, and when.
-    pub granted: Vec<(NodeId, u64, Nanos)>,
+    /// What this node granted of late.
+    pub granted: Vec<Granted>,
+}
+
+/// A quiet key that became contended: what its earlier charges are to be measured by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opened {
+    /// The number of the last charge before.
+    pub(super) charge: u64,
+    /// When.
+    pub(super) at: UnitsTime,
+    /// What share of it this node held.
+    pub(super) base: Share,
+}
+
+/// A grant that a peer's row may not show yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Granted {
+    /// To whom.
+    pub to: NodeId,
+    /// The `seq` of its row on which it was granted.
+    pub row_seq: u64,
+    /// When.
+    pub at: Nanos,
+    /// What.
+    pub parcel: Parcel,
 }
 
 impl Entry {
-    pub(super) fn new(limit: LimitIndex, account: Account, tick: u64) -> Self {
+    pub(super) fn new(limit: LimitIndex, account: Account, tick: u64, opened: Opened) -> Self {
         Self {
             limit,
+            opened,
             account,
             meter: Meter::new(tick),
             rows: Rows::default(),
             unmet_units: 0,
             gathered_until: Nanos::ZERO,
+            acquired_at: None,
+            pressed_since: None,
+            asked_by: Vec::new(),
             noted: false,
             urged_at: None,
             asked_in_vain: 0,
@@ -89,6 +126,59 @@ impl Entry {
                 Nanos::ZERO
             };
         }
+    }
+
+    /// What is left of a charge, and of all that was in the bucket when it was made. What is granted
+    /// away counts as drained: it drains elsewhere. What was taken back of later charges has gone out
+    /// and not drained this one.
+    pub(super) fn left_of(
+        &self,
+        (key, number, place): (KeyId, u64, Place),
+        receipts: &Receipts,
+        pace: &Pace,
+    ) -> Amount {
+        let opened = &self.opened;
+        let filled = match place {
+            Place::Filled(filled) if number > opened.charge => filled,
+            Place::Drains(time) if number <= opened.charge => {
+                let ahead = time.0.saturating_sub(opened.at.0);
+                let taken = receipts.taken_ahead(key, number, opened.charge);
+                pace.amount(ahead, opened.base).saturating_sub(taken)
+            }
+            // It was quiet in between.
+            _ => return Amount::ZERO,
+        };
+        let behind = receipts.taken_behind(key, number, opened.charge);
+        let left = filled.saturating_add(behind);
+        left.saturating_sub(self.account.emptied())
+    }
+
+    /// Notes what was granted to a peer.
+    pub fn note_granted(&mut self, to: NodeId, parcel: Parcel, now: Nanos) {
+        self.granted.retain(|granted| granted.to != to);
+        self.granted.push(Granted {
+            to,
+            row_seq: self.rows.of(to).map_or(0, |heard| heard.row.seq),
+            at: now,
+            parcel,
+        });
+    }
+
+    /// Notes that it is asked for by `acquire`, and by whom.
+    pub fn note_asked(&mut self, from: NodeId, cost_units: u64, now: Nanos) {
+        self.acquired_at = Some(now);
+        let asked = self.asked_by.iter_mut().find(|(node, _)| *node == from);
+        match asked {
+            Some((_, units)) => *units = units.saturating_add(cost_units),
+            None => self.asked_by.push((from, cost_units)),
+        }
+    }
+
+    /// Whether no more than one part in so many of what is held here is left.
+    #[must_use]
+    pub fn is_pressed(&self, pace: &Pace, left_part: u64) -> bool {
+        let room = self.account.room(pace).grains();
+        self.account.balance(pace).grains() <= room / u128::from(left_part)
     }
 
     /// Drains the account up to now.

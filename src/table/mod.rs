@@ -27,7 +27,7 @@ mod view;
 
 pub use constants::Constants;
 pub use counters::Counters;
-pub use entry::Entry;
+pub use entry::{Entry, Granted};
 pub use signals::Wake;
 pub use view::{Listed, Settlement};
 
@@ -145,9 +145,18 @@ impl Table {
 
     /// Decides on a request with what this node holds, and charges it if it is allowed.
     pub fn check(&self, ask: Ask, now: Nanos) -> Decision {
+        self.decide(ask, now, true)
+    }
+
+    /// The same for who has asked where the rights are: a refusal is no want of this node's.
+    pub fn admit(&self, ask: Ask, now: Nanos) -> Decision {
+        self.decide(ask, now, false)
+    }
+
+    fn decide(&self, ask: Ask, now: Nanos, wants: bool) -> Decision {
         let (decision, signal) = {
             let mut shard = self.shard(ask.key).lock();
-            check::check(&mut shard, &self.config, ask, now)
+            check::check(&mut shard, &self.config, ask, now, wants)
         };
         self.signals.raise(ask.key, signal);
         decision

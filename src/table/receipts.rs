@@ -16,7 +16,8 @@ use crate::units::{Amount, KeyId};
 /// How many charges back a refund can reach, for each shard.
 pub(super) const WINDOW: u64 = 4096;
 
-/// How many refunds are remembered, for each shard.
+/// How many refunds are remembered, for each shard. What came before them is taken to have changed the
+/// bucket of every quiet key.
 const RECENT_MAX: usize = 256;
 
 const WORDS: usize = (WINDOW / 64) as usize;
@@ -38,6 +39,8 @@ pub(super) struct Receipts {
     /// By number, modulo [`WINDOW`]: as long as there were charges.
     places: Vec<Place>,
     recent: VecDeque<Refunded>,
+    /// The last charge when the last that was forgotten of them was taken back.
+    forgotten: u64,
 }
 
 /// What was taken back.
@@ -57,7 +60,13 @@ impl Receipts {
             refunded: Box::new([0; WORDS]),
             places: Vec::new(),
             recent: VecDeque::new(),
+            forgotten: 0,
         }
+    }
+
+    /// The number of the last charge.
+    pub(super) const fn last(&self) -> u64 {
+        self.last
     }
 
     /// Numbers a charge.
@@ -86,8 +95,10 @@ impl Receipts {
 
     /// Remembers how much of a charge was taken back.
     pub(super) fn took_back(&mut self, key: KeyId, number: u64, amount: Amount) {
-        if self.recent.len() >= RECENT_MAX {
-            self.recent.pop_front();
+        if self.recent.len() >= RECENT_MAX
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.forgotten = oldest.after;
         }
         let after = self.last;
         self.recent.push_back(Refunded {
@@ -98,15 +109,25 @@ impl Receipts {
         });
     }
 
-    /// What was taken back of charges of a key that came later: it went out of the account, and not
-    /// by draining. What is forgotten of it only makes a refund smaller.
-    pub(super) fn taken_behind(&self, key: KeyId, number: u64) -> Amount {
-        self.taken(|refunded| refunded.key == key && refunded.number > number)
+    /// A contended key is quiet again: when earlier charges drain nobody can say any more.
+    pub(super) fn settled(&mut self, key: KeyId) {
+        self.took_back(key, 0, Amount::MAX);
     }
 
-    /// What was taken back of earlier charges of a key since: what came later drains the sooner.
-    pub(super) fn taken_ahead(&self, key: KeyId, number: u64) -> Amount {
-        let ahead = |of: &Refunded| of.number < number && of.after >= number;
+    /// What was taken back, after one charge, of those of a key that came later than another: it went
+    /// out of the account, and not by draining. What is forgotten of it only makes a refund smaller.
+    pub(super) fn taken_behind(&self, key: KeyId, number: u64, since: u64) -> Amount {
+        let behind = |of: &Refunded| of.number > number && of.after > since;
+        self.taken(|refunded| refunded.key == key && behind(refunded))
+    }
+
+    /// What was taken back of earlier charges of a key since, up to another charge: what came later
+    /// drains the sooner.
+    pub(super) fn taken_ahead(&self, key: KeyId, number: u64, until: u64) -> Amount {
+        if number <= self.forgotten {
+            return Amount::MAX;
+        }
+        let ahead = |of: &Refunded| of.number < number && (number..=until).contains(&of.after);
         self.taken(|refunded| refunded.key == key && ahead(refunded))
     }
 
@@ -127,7 +148,87 @@ const fn bit_of(number: u64) -> (usize, u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::limit::{Limit, Pace};
+    use crate::table::{Ask, LimitIndex, Policy, Settlement, Table, TableConfig};
+    use crate::units::{LimitId, Nanos, NodeId, Share};
+
+    const START: Nanos = Nanos(1_000_000_000);
+
+    /// A table that holds half of a limit of 10 a second.
+    fn half() -> Table {
+        let limit = Limit::per_second(10);
+        let policy = Policy {
+            id: LimitId(7),
+            limit,
+            pace: Pace::new(limit),
+        };
+        let table = Table::new(
+            NodeId(1),
+            TableConfig {
+                policies: vec![policy],
+                keys_max: 1000,
+                tick_ns: 100_000_000,
+                clustered: true,
+            },
+        );
+        let base = Share::WHOLE.portion(1, 2);
+        let growth = vec![crate::limit::Fullness::EMPTY];
+        let settlement = Settlement {
+            base,
+            growth,
+            ..Settlement::default()
+        };
+        table.install(&settlement, START);
+        table
+    }
+
+    /// Charges, after so many milliseconds; the number of the charge.
+    fn charge(table: &Table, after_ms: u64, cost_units: u64) -> u64 {
+        let now = START.after(Duration::from_millis(after_ms));
+        let decision = table.check(ask(cost_units), now);
+        decision.charge.expect("it has room").number
+    }
+
+    const fn ask(cost_units: u64) -> Ask {
+        Ask {
+            limit: LimitIndex(0),
+            key: KeyId(3),
+            cost_units,
+        }
+    }
+
+    fn level_after_refund(table: &Table, after_ms: u64, cost_units: u64, charge: u64) -> f64 {
+        let now = START.after(Duration::from_millis(after_ms));
+        assert!(table.refund(ask(cost_units), charge, now));
+        table.peek(LimitIndex(0), KeyId(3), now).level_units
+    }
+
+    #[test]
+    fn what_has_drained_is_not_given_back_again() {
+        let table = half();
+        let drained = charge(&table, 0, 5);
+        charge(&table, 2000, 3);
+        assert_eq!(level_after_refund(&table, 2000, 5, drained), 3.0);
+        // Half of what was there at 3 s has drained when 2 more come: half of it is left.
+        let table = half();
+        charge(&table, 0, 5);
+        let half_drained = charge(&table, 1000, 2);
+        charge(&table, 1200, 2);
+        assert_eq!(level_after_refund(&table, 1200, 2, half_drained), 2.0);
+    }
+
+    #[test]
+    fn a_charge_of_when_the_key_was_quiet_is_good_while_it_is_contended() {
+        let table = half();
+        let quiet = charge(&table, 0, 2);
+        charge(&table, 100, 3);
+        assert!(table.contended_keys() == [KeyId(3)]);
+        // 5 less the half unit that has drained, less all 2 but that half.
+        assert_eq!(level_after_refund(&table, 100, 2, quiet), 3.0);
+    }
 
     #[test]
     fn a_receipt_is_good_once_and_not_for_ever() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::entry::Opened;
 use super::map::{PlainMap, Slot, Slots};
 use super::receipts::Receipts;
 use super::{Constants, Counters, Entry, LimitIndex, TableConfig};
@@ -117,7 +118,12 @@ impl Shard {
         let level = pace.amount(planted!(ContendedEmpty, 0, ahead), constants.base);
         let account = Account::open(constants.base, constants.overdraft, level, time);
         let tick = now.0 / config.tick_ns;
-        let mut entry = Entry::new(limit, account, tick);
+        let opened = Opened {
+            charge: self.receipts.last(),
+            at: time,
+            base: constants.base,
+        };
+        let mut entry = Entry::new(limit, account, tick, opened);
         // What has not drained yet was asked for of late: the meter starts from it.
         entry.meter.count(level.floor_units(), tick);
         entry
@@ -147,6 +153,7 @@ impl Shard {
             self.slots.remove(key);
         } else {
             self.slots.store(key, slot);
+            self.receipts.settled(key);
         }
         self.contended.remove(&key);
         true

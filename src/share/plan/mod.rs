@@ -12,6 +12,7 @@ mod units;
 
 use likelihood::likelihood;
 pub use rates::MEMBERS_ALL_KEEP;
+pub(crate) use rates::keepers_count;
 use rates::{keeping, rate_flow};
 use units::{home_flow, level_flow, unit_flow};
 

@@ -25,7 +25,7 @@ pub const MEMBERS_ALL_KEEP: usize = 8;
 const KEEPERS_MAX: usize = 3;
 
 /// How many holders keep the rate of a limit of this burst.
-fn keepers_count(burst_units: u64, members: usize) -> usize {
+pub(crate) fn keepers_count(burst_units: u64, members: usize) -> usize {
     let enough = usize::try_from(burst_units / KEEPER_UNITS).unwrap_or(usize::MAX);
     let most = if members > MEMBERS_ALL_KEEP {
         KEEPERS_MAX
