@@ -240,6 +240,11 @@ impl Node {
         let Waiting {
             ticket, request, ..
         } = one;
+        if !answer.allowed && from != self.id && self.has(request.ask, now) {
+            self.leave_line(answer.key, ticket);
+            self.fall_back(now, ticket, request);
+            return;
+        }
         let place = self.place_of(request.ask, now);
         let elsewhere = place.filter(|place| *place != from && *place != self.id);
         if !answer.allowed && elsewhere.is_some() && one.turned < TURNS_MAX {

@@ -69,11 +69,17 @@ impl Node {
             return;
         };
         let key = question.key;
+        let ask = Ask {
+            limit,
+            key,
+            cost_units: question.cost_units,
+        };
         let stands = self.is_whole(limit, key, now) || self.speaks_for(limit, key, now);
         if stands
             || self.is_elsewhere(key, now)
             || !self.is_gathering(now, limit, key)
-            || self.has(question, now)
+            || self.has(ask, now)
+            || self.holding.waiting >= QUESTIONS_MAX
         {
             self.decide(now, limit, from, question);
         } else {
@@ -83,14 +89,14 @@ impl Node {
     }
 
     /// Whether what is asked for is here already, though the rest is not: nothing is won by waiting.
-    fn has(&self, question: Question, now: Nanos) -> bool {
-        let cost = Amount::from_units(question.cost_units);
-        let has = self.table.with_contended(question.key, |entry, _| {
+    pub(super) fn has(&self, ask: Ask, now: Nanos) -> bool {
+        let cost = Amount::from_units(ask.cost_units);
+        let has = self.table.with_contended(ask.key, |entry, _| {
             let pace = &self.table.policy(entry.limit).pace;
             entry.drain(pace, now);
             entry.account.balance(pace) >= cost
         });
-        has.unwrap_or(false) || self.holding.waiting >= QUESTIONS_MAX
+        has.unwrap_or(false)
     }
 
     /// A question waits for what is being gathered.
