@@ -74,8 +74,7 @@ impl Node {
             key,
             cost_units: question.cost_units,
         };
-        let stands = self.is_whole(limit, key, now) || self.speaks_for(limit, key, now);
-        if stands
+        if self.stands(limit, key, now)
             || self.is_elsewhere(key, now)
             || !self.is_gathering(now, limit, key)
             || self.has(ask, now)
@@ -116,6 +115,13 @@ impl Node {
     fn is_whole(&self, limit: LimitIndex, key: KeyId, now: Nanos) -> bool {
         let peek = self.table.peek(limit, key, now);
         peek.share == Share::WHOLE && peek.rate == Share::WHOLE
+    }
+
+    /// Whether what this node decides of a key is the last word: nothing of it is elsewhere, or on its
+    /// way here.
+    fn stands(&self, limit: LimitIndex, key: KeyId, now: Nanos) -> bool {
+        let gathers = self.holding.gatherings.contains_key(&key);
+        self.is_whole(limit, key, now) || (!gathers && self.speaks_for(limit, key, now))
     }
 
     /// Begins to gather a key; false if there is nobody to gather from.
@@ -177,6 +183,8 @@ impl Node {
         };
         if self.is_fellow(from) && self.peers[&from].outbox.has_room() {
             self.hand_over(now, from, limit, gather.key);
+            // It is not fetched back for who has just seen its rows of before.
+            self.rest_from_gathering(gather.key, now);
         }
         let view = self.ledger.adopted_id().unwrap_or_default();
         let upto = self.peers[&from].outbox.last();
@@ -263,9 +271,8 @@ impl Node {
             return;
         };
         self.holding.waiting -= gathering.questions.len();
-        if !self.is_whole(gathering.limit, key, now) && self.holding.partial.len() < QUESTIONS_MAX {
-            let rest_ns = self.config.ticks_ns(GATHER_REST_TICKS);
-            self.holding.partial.insert(key, Nanos(now.0 + rest_ns));
+        if !self.is_whole(gathering.limit, key, now) {
+            self.rest_from_gathering(key, now);
         }
         if self.speaks_for(gathering.limit, key, now) {
             // Perhaps all who asked were answered at once.
@@ -273,6 +280,14 @@ impl Node {
         }
         for (from, question) in gathering.questions {
             self.decide(now, gathering.limit, from, question);
+        }
+    }
+
+    /// A key is not gathered here for a while.
+    fn rest_from_gathering(&mut self, key: KeyId, now: Nanos) {
+        if self.holding.partial.len() < QUESTIONS_MAX {
+            let rest_ns = self.config.ticks_ns(GATHER_REST_TICKS);
+            self.holding.partial.insert(key, Nanos(now.0 + rest_ns));
         }
     }
 
@@ -292,8 +307,7 @@ impl Node {
             cost_units: question.cost_units,
         };
         let decision = self.table.admit(ask, now);
-        let stands =
-            self.is_whole(limit, question.key, now) || self.speaks_for(limit, question.key, now);
+        let stands = self.stands(limit, question.key, now);
         if stands {
             self.table.with_contended(question.key, |entry, _| {
                 entry.note_asked(from, question.cost_units, now);
