@@ -54,6 +54,11 @@ impl Holding {
         self.gatherings.len() + self.partial.len()
     }
 
+    /// Whether a key is being gathered.
+    pub(super) fn gathers(&self, key: KeyId) -> bool {
+        self.gatherings.contains_key(&key)
+    }
+
     pub(super) fn earliest(&self) -> Option<Nanos> {
         self.gatherings
             .values()
@@ -108,7 +113,7 @@ impl Node {
 
     /// Whether a key is being gathered; if it is not, begins to, if there is anybody to gather from.
     fn is_gathering(&mut self, now: Nanos, limit: LimitIndex, key: KeyId) -> bool {
-        self.holding.gatherings.contains_key(&key) || self.gather(now, limit, key)
+        self.holding.gathers(key) || self.gather(now, limit, key)
     }
 
     /// Whether this node holds all of a key.
@@ -120,8 +125,8 @@ impl Node {
     /// Whether what this node decides of a key is the last word: nothing of it is elsewhere, or on its
     /// way here.
     fn stands(&self, limit: LimitIndex, key: KeyId, now: Nanos) -> bool {
-        let gathers = self.holding.gatherings.contains_key(&key);
-        self.is_whole(limit, key, now) || (!gathers && self.speaks_for(limit, key, now))
+        self.is_whole(limit, key, now)
+            || (!self.holding.gathers(key) && self.speaks_for(limit, key, now))
     }
 
     /// Begins to gather a key; false if there is nobody to gather from.

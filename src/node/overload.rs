@@ -33,6 +33,9 @@ impl Node {
     /// Who holds most of a key decides, wherever it ranks: a key that was gathered is not gathered
     /// anew for every node that comes.
     pub(super) fn place_of(&self, ask: Ask, now: Nanos) -> Option<NodeId> {
+        if self.holding.gathers(ask.key) {
+            return Some(self.id);
+        }
         let Some(standing) = self.standing(ask.key, now) else {
             return self.decider(ask.key, now);
         };
