@@ -319,7 +319,7 @@ impl Node {
     fn remember(&mut self, now: Nanos, asked: Asked, ask: Ask, decision: &Decision) {
         let place = (ask.key, asked.holder);
         if decision.is_allowed() {
-            self.asking.refusals.remove(&place);
+            self.asking.was_given(place, now);
         }
         let Some(retry_after) = decision.retry_after.filter(|_| asked.holder != self.id) else {
             return;

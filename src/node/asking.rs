@@ -131,6 +131,15 @@ impl Asking {
         self.slow.get(&holder).is_some_and(|slow| slow.until > now)
     }
 
+    /// A holder has given some of a key: it may be asked again, and is waited for less long if that is
+    /// in vain.
+    pub(super) fn was_given(&mut self, place: (KeyId, NodeId), now: Nanos) {
+        if let Some(refusal) = self.refusals.get_mut(&place) {
+            refusal.until = now;
+            refusal.in_vain /= 2;
+        }
+    }
+
     /// The first request whose deadline has passed.
     pub(super) fn late(&mut self, now: Nanos) -> Option<(Nanos, KeyId, Ticket)> {
         let first = *self.deadlines.first()?;
