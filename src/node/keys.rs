@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::limit::Parcel;
 use crate::row::Row;
-use crate::share::{COUNT_SCALE, Holder, Move, Scene, donors, plan, weight};
+use crate::share::{COUNT_SCALE, Holder, Move, Scene, cost_units, donors, plan, weight};
 use crate::table::{Constants, Entry, LimitIndex};
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 
@@ -47,6 +47,8 @@ struct Attended {
     due: Option<Due>,
     moves: Vec<Move>,
     limit: LimitId,
+    /// Units refused of late for want of rights.
+    unmet_units: u64,
     /// Recent arrivals, for the node's load.
     arrivals: u64,
 }
@@ -79,7 +81,9 @@ impl Node {
             match self.attend(key, now, Occasion::Tick) {
                 Some(attended) => {
                     load = load.saturating_add(attended.arrivals);
-                    due.extend(self.carry_out(key, attended));
+                    let unmet_units = attended.unmet_units;
+                    let told = self.carry_out(key, attended);
+                    due.extend(told.map(|told| (unmet_units, told)));
                 }
                 None => {
                     self.active.remove(&key);
@@ -88,8 +92,8 @@ impl Node {
             }
         }
         self.load = load;
-        due.sort_by_key(|due| (std::cmp::Reverse(due.row.unmet_units), due.row.key));
-        for due in due {
+        due.sort_by_key(|(unmet_units, due)| (std::cmp::Reverse(*unmet_units), due.row.key));
+        for (_, due) in due {
             self.write(&due);
         }
     }
@@ -140,6 +144,7 @@ impl Node {
                 &Scene {
                     pace,
                     rate_count_per_tick,
+                    cost_units: cost_units(&holders),
                     holders: &holders,
                     asker,
                 },
@@ -190,12 +195,14 @@ impl Node {
             entry.keep_gathered(now, self.config.ticks_ns(1));
             let moves = self.moves(key, entry, constants, occasion, now);
             let row = entry.row(policy.id, key, 0, tick);
+            let unmet_units = entry.unmet_units;
             let due = self.due(entry, constants, row, now);
             let due = due.or_else(|| aside(row, occasion, &moves));
             Attended {
                 due,
                 moves,
                 limit: policy.id,
+                unmet_units,
                 arrivals: row.demand.sparse,
             }
         })
@@ -255,6 +262,7 @@ impl Node {
         let scene = Scene {
             pace,
             rate_count_per_tick,
+            cost_units: cost_units(&holders),
             holders: &holders,
             asker,
         };
@@ -338,6 +346,7 @@ impl Node {
             rank: weight(key, self.id),
             reached: true,
             unmet: entry.unmet_units > 0,
+            cost_units: entry.meter.cost_units(),
             ready: false,
         };
         let pace = &self.table.policy(entry.limit).pace;
@@ -368,7 +377,8 @@ impl Node {
                     .row
                     .demand
                     .faded(tick.saturating_sub(self.table.tick_of(heard.at))),
-                unmet: heard.row.unmet_units > 0,
+                unmet: heard.row.unmet_cost_units > 0,
+                cost_units: heard.row.unmet_cost_units,
                 ready: self.is_ready(other.node, entry, heard.row.seq, now),
                 ..quiet
             }
@@ -429,7 +439,7 @@ impl Node {
         self.hold_row(from, row, now);
         let pace = &self.table.policy(limit).pace;
         let room = Amount::share_of_units(row.share, pace.burst_units());
-        let wants = row.unmet_units > 0
+        let wants = row.unmet_cost_units > 0
             || row.share != member.after
             || row.rate != member.after
             || row.level().grains() > room.grains() / 4;

@@ -57,7 +57,7 @@ impl Node {
             || row.share != sent.share
             || row.rate != sent.rate
             || row.overdraft != sent.overdraft
-            || row.unmet_units > 0;
+            || row.unmet_cost_units > 0;
         let waited = |ticks| now.0.saturating_sub(entry.sent_at.0) >= self.config.ticks_ns(ticks);
         let stale = waited(ROW_REFRESH_TICKS) && (moved || row.demand.sparse > 0);
         stale || (changed && (waited(ROW_REST_TICKS) || self.is_news(entry, sent, row, now)))
@@ -73,7 +73,7 @@ impl Node {
         let (is, reckoned) = (balance(row, now), balance(sent, entry.sent_at));
         let room = Amount::share_of_units(row.share, pace.burst_units()).grains();
         let much = (room / NEWS_PART).max(Amount::from_units(1).grains());
-        let wants = row.unmet_units > 0 && sent.unmet_units == 0;
+        let wants = row.unmet_cost_units > 0 && sent.unmet_cost_units == 0;
         wants || other_rate(sent.rate, row.rate) || is.abs_diff(reckoned) >= much
     }
 }

@@ -27,8 +27,9 @@ pub struct Row {
     pub overdraft: Share,
     /// What the origin is asked for.
     pub demand: Demand,
-    /// Units refused at the origin, of late, for want of rights.
-    pub unmet_units: u64,
+    /// Units in a request at the origin on average, if any was refused of late for want of rights;
+    /// else none.
+    pub unmet_cost_units: u64,
 }
 
 impl Row {
@@ -45,7 +46,7 @@ impl Row {
             rate: Share::NONE,
             overdraft: Share::NONE,
             demand: Demand::default(),
-            unmet_units: 0,
+            unmet_cost_units: 0,
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Meter {
     tick: u64,
     /// Units asked for within this very tick.
     lately_units: u64,
+    /// Requests, over as long as the sparse count.
+    requests: u64,
 }
 
 impl Meter {
@@ -58,6 +60,7 @@ impl Meter {
             },
             tick,
             lately_units: 0,
+            requests: 0,
         }
     }
 
@@ -67,8 +70,25 @@ impl Meter {
         self.lately_units
     }
 
+    /// Units in a request of late, on average and rounded; 1 if there were none.
+    #[must_use]
+    pub fn cost_units(&self) -> u64 {
+        let half = self.requests / 2;
+        let average = self
+            .demand
+            .sparse
+            .saturating_add(half)
+            .checked_div(self.requests);
+        average.unwrap_or(1).max(1)
+    }
+
     /// Counts an arrival of `cost_units` at `tick`.
     pub fn count(&mut self, cost_units: u64, tick: u64) {
+        self.count_together(cost_units, u64::from(cost_units > 0), tick);
+    }
+
+    /// Counts so many requests of so many units in all.
+    pub fn count_together(&mut self, cost_units: u64, requests: u64, tick: u64) {
         self.fade(tick);
         self.lately_units = self.lately_units.saturating_add(cost_units);
         let count = cost_units.saturating_mul(COUNT_SCALE);
@@ -80,6 +100,8 @@ impl Meter {
         for span in [dense, sparse, habit] {
             *span = span.saturating_add(count);
         }
+        let requests = requests.saturating_mul(COUNT_SCALE);
+        self.requests = self.requests.saturating_add(requests);
     }
 
     /// The demand as of `tick`.
@@ -91,6 +113,7 @@ impl Meter {
     fn fade(&mut self, tick: u64) {
         let ticks = tick.saturating_sub(self.tick);
         self.demand = self.demand.faded(ticks);
+        self.requests = faded(self.requests, SPARSE_TICKS, ticks);
         if ticks > 0 {
             self.lately_units = 0;
         }

@@ -24,6 +24,6 @@ pub(crate) use demand::COUNT_SCALE;
 pub use demand::{Demand, Meter};
 pub use outbox::{AppliedClock, Grant, Outbox};
 pub(crate) use plan::keepers_count;
-pub use plan::{Holder, MEMBERS_ALL_KEEP, Move, Scene, donors, plan};
+pub use plan::{Holder, MEMBERS_ALL_KEEP, Move, Scene, cost_units, donors, plan};
 pub(crate) use rendezvous::weight;
 pub use rendezvous::{owner, owners};

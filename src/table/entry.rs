@@ -102,7 +102,10 @@ impl Entry {
             rate: self.account.rate(),
             overdraft: self.account.overdraft(),
             demand: self.meter.at(tick),
-            unmet_units: self.unmet_units,
+            unmet_cost_units: match self.unmet_units {
+                0 => 0,
+                _ => self.meter.cost_units(),
+            },
         }
     }
 
@@ -206,7 +209,7 @@ impl Entry {
             .room(pace)
             .saturating_add(self.account.overdraft_room(pace));
         let left = room.saturating_sub(self.account.level());
-        left < Amount::from_units(1)
+        left < Amount::from_units(self.meter.cost_units())
             || left <= Amount::from_units(self.meter.lately_units().saturating_mul(2))
     }
 }

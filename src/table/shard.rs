@@ -124,8 +124,9 @@ impl Shard {
             base: constants.base,
         };
         let mut entry = Entry::new(limit, account, tick, opened);
-        // What has not drained yet was asked for of late: the meter starts from it.
-        entry.meter.count(level.floor_units(), tick);
+        // What has not drained yet was asked for of late: the meter starts from it, by ones.
+        let units = level.floor_units();
+        entry.meter.count_together(units, units, tick);
         entry
     }
 

@@ -72,7 +72,7 @@ fn pack(row: &Row, bytes: &mut Vec<u8>) {
     small
         .into_iter()
         .for_each(|number| write(u128::from(number), bytes));
-    write(u128::from(row.unmet_units), bytes);
+    write(u128::from(row.unmet_cost_units), bytes);
     write(row.filled.grains(), bytes);
     write(row.level().grains(), bytes);
 }
@@ -87,7 +87,7 @@ fn unpack(bytes: &mut &[u8]) -> Option<Row> {
         sparse: small()?,
         habit: small()?,
     };
-    let unmet_units = small()?;
+    let unmet_cost_units = small()?;
     let (filled, level) = (read(bytes)?, read(bytes)?);
     Some(Row {
         limit,
@@ -99,7 +99,7 @@ fn unpack(bytes: &mut &[u8]) -> Option<Row> {
         rate: Share::from_parts(rate),
         overdraft: Share::from_parts(overdraft),
         demand,
-        unmet_units,
+        unmet_cost_units,
     })
 }
 
@@ -119,7 +119,7 @@ mod tests {
                 emptied: Amount::from_grains(filled - level),
                 share: Share::WHOLE,
                 rate: Share::from_parts(seq),
-                unmet_units: u64::MAX,
+                unmet_cost_units: u64::MAX,
                 ..Row::new(LimitId(7), KeyId(8))
             };
             let mut bytes = Vec::new();

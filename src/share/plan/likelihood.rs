@@ -46,16 +46,16 @@ pub(super) fn likelihood(scene: &Scene<'_>) -> Likelihood {
             .sum()
     };
     let dense = sum(|demand| demand.dense);
-    let (pick, ticks): (fn(&Demand) -> u64, u64) = if dense >= u128::from(EVIDENCE_COUNT) {
+    let (pick, ticks): (fn(&Demand) -> u64, u64) = if dense >= scene.count_of(EVIDENCE_COUNT) {
         (|demand| demand.dense, DENSE_TICKS)
     } else {
         (|demand| demand.sparse, SPARSE_TICKS)
     };
     let total = sum(pick);
-    let habit = habits(holders, sum(|demand| demand.habit));
-    let evidence = match is_sudden(dense, sum(|demand| demand.sparse)) {
-        true => u128::from(SUDDEN_EVIDENCE_COUNT),
-        false => u128::from(EVIDENCE_COUNT),
+    let habit = habits(scene, sum(|demand| demand.habit));
+    let evidence = match is_sudden(scene, dense, sum(|demand| demand.sparse)) {
+        true => scene.count_of(SUDDEN_EVIDENCE_COUNT),
+        false => scene.count_of(EVIDENCE_COUNT),
     };
     let weight = WHOLE * total / (total + evidence);
     let seen = holders.iter().zip(&habit).map(|(holder, habit)| {
@@ -79,18 +79,19 @@ pub(super) fn likelihood(scene: &Scene<'_>) -> Likelihood {
 }
 
 /// Whether so much was not asked for a moment ago.
-fn is_sudden(dense: u128, sparse: u128) -> bool {
+fn is_sudden(scene: &Scene<'_>, dense: u128, sparse: u128) -> bool {
     let (lately, usually) = (
         dense * u128::from(SPARSE_TICKS),
         sparse * u128::from(DENSE_TICKS),
     );
-    dense >= u128::from(SUDDEN_COUNT) && lately >= usually * SUDDEN_TIMES
+    dense >= scene.count_of(SUDDEN_COUNT) && lately >= usually * SUDDEN_TIMES
 }
 
 /// Each holder's part of the arrivals of the last minutes. The prior is its part of the load of all
 /// keys, and the prior of that the base split.
-fn habits(holders: &[Holder], total: u128) -> Vec<u128> {
-    let (prior, base) = (u128::from(PRIOR_COUNT), base_total(holders));
+fn habits(scene: &Scene<'_>, total: u128) -> Vec<u128> {
+    let holders = scene.holders;
+    let (prior, base) = (scene.count_of(PRIOR_COUNT), base_total(holders));
     let loads: u128 = holders.iter().map(|holder| u128::from(holder.load)).sum();
     let load_prior = u128::from(LOAD_PRIOR_COUNT);
     let habit = |holder: &Holder| {

@@ -48,8 +48,21 @@ pub struct Holder {
     pub load: u64,
     /// Whether it has refused for want of rights, of late.
     pub unmet: bool,
+    /// Units in a request there, on average; none if that is not known.
+    pub cost_units: u64,
     /// Whether a grant may go to it: it was heard of late, and nothing is on its way already.
     pub ready: bool,
+}
+
+/// Units in a request of all holders, on average, as far as it is known; at least one.
+#[must_use]
+pub fn cost_units(holders: &[Holder]) -> u64 {
+    let known = || holders.iter().filter(|holder| holder.cost_units > 0);
+    let asked = |holder: &Holder| u128::from(holder.demand.sparse);
+    let requests = |holder: &Holder| asked(holder) / u128::from(holder.cost_units);
+    let units: u128 = known().map(asked).sum();
+    let requests: u128 = known().map(requests).sum();
+    clamp_u64((units + requests / 2).checked_div(requests).unwrap_or(1)).max(1)
 }
 
 /// All that the planner looks at.
@@ -59,6 +72,8 @@ pub struct Scene<'a> {
     pub pace: &'a Pace,
     /// Units that the limit gives back in one tick, times [`COUNT_SCALE`].
     pub rate_count_per_tick: u64,
+    /// Units in a request, on average: fewer together are of use to nobody.
+    pub cost_units: u64,
     /// Every member, by id; the same list at every node that has heard the same rows.
     pub holders: &'a [Holder],
     /// The one node to give to, if one has asked: whom others give to is then left to them.
@@ -66,6 +81,16 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    /// What one request needs together.
+    fn portion(&self) -> u128 {
+        Amount::from_units(self.cost_units.max(1)).grains()
+    }
+
+    /// So many requests, as they are counted.
+    fn count_of(&self, requests_count: u64) -> u128 {
+        u128::from(requests_count) * u128::from(self.cost_units.max(1))
+    }
+
     fn may_take(&self, index: usize) -> bool {
         let holder = &self.holders[index];
         holder.ready && self.asker.is_none_or(|asker| asker == holder.node)
@@ -120,9 +145,9 @@ pub fn donors(scene: &Scene<'_>, own: NodeId) -> Vec<NodeId> {
     };
     let likelihood = likelihood(scene);
     let units = units::units(scene, &likelihood, &keeping(scene, &likelihood));
-    let unit = signed(Amount::from_units(1).grains());
+    let unit = signed(scene.portion());
     let (count, mut wants) = (scene.holders.len(), -units.surplus[index]);
-    let gives = |from: &usize| spares_a_unit(&scene.holders[*from], units.spare(*from));
+    let gives = |from: &usize| spares_a_portion(scene, *from, units.spare(*from));
     let mut order: Vec<usize> = (0..count).filter(gives).collect();
     order.sort_by_key(|from| {
         let turn = (*from + count - index) % count;
@@ -136,13 +161,13 @@ pub fn donors(scene: &Scene<'_>, own: NodeId) -> Vec<NodeId> {
     asked.map(|from| scene.holders[from].node).collect()
 }
 
-/// Whether a holder is worth asking: a whole unit is worth a message, less waits for the tick. What
-/// drains is reckoned, and a unit that is only just whole there may not be one here.
-fn spares_a_unit(holder: &Holder, spare: i128) -> bool {
-    let unit = signed(Amount::from_units(1).grains());
+/// Whether a holder is worth asking: what one request needs is worth a message, less waits for the
+/// tick. What drains is reckoned, and what is only just enough there may not be so here.
+fn spares_a_portion(scene: &Scene<'_>, index: usize, spare: i128) -> bool {
+    let (holder, unit) = (&scene.holders[index], signed(scene.portion()));
     let least = match holder.rate.is_none() {
         true => unit,
-        false => unit + unit / 2,
+        false => unit + signed(Amount::from_units(1).grains()) / 2,
     };
     holder.reached && spare >= least
 }

@@ -54,7 +54,10 @@ impl Keeping {
 /// Who should keep how much of the rate.
 pub(super) fn keeping(scene: &Scene<'_>, likelihood: &Likelihood) -> Keeping {
     let holders = scene.holders;
-    let count = keepers_count(scene.pace.burst_units(), holders.len());
+    let count = keepers_count(
+        scene.pace.burst_units() / scene.cost_units.max(1),
+        holders.len(),
+    );
     let few = count < holders.len();
     let mixed: Vec<u128> = (0..holders.len())
         .map(|index| mixed(likelihood, index))

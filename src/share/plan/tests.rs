@@ -29,6 +29,7 @@ fn holders(demand: [u64; 3], level: [u64; 3]) -> Vec<Holder> {
                 demand: meter.at(60),
                 load: 0,
                 unmet: false,
+                cost_units: 0,
                 ready: true,
             }
         })
@@ -40,6 +41,7 @@ fn plan_of(holders: &[Holder], own: usize, burst: u64) -> Vec<Move> {
     let scene = Scene {
         pace: &pace,
         rate_count_per_tick: 10 * COUNT_SCALE,
+        cost_units: 1,
         holders,
         asker: None,
     };
@@ -103,12 +105,12 @@ fn scarce_units_are_dealt_whole() {
     let unit = Amount::from_units(1).grains();
     let even = [WHOLE / 3; 3];
     assert_eq!(
-        units::dealt(unit * 10, &even),
+        units::dealt(unit * 10, unit, &even),
         [4 * unit, 3 * unit, 3 * unit]
     );
-    assert_eq!(units::dealt(unit / 2, &even), [0; 3]);
+    assert_eq!(units::dealt(unit / 2, unit, &even), [0; 3]);
     let one = [WHOLE / 10, WHOLE / 10 * 8, WHOLE / 10];
-    assert_eq!(units::dealt(unit, &one), [0, unit, 0]);
+    assert_eq!(units::dealt(unit, unit, &one), [0, unit, 0]);
 }
 
 #[test]
@@ -153,6 +155,7 @@ fn units_of_a_new_key_go_where_the_load_is() {
             &Scene {
                 pace: &pace,
                 rate_count_per_tick,
+                cost_units: 1,
                 holders,
                 asker,
             },

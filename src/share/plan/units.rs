@@ -43,11 +43,11 @@ pub(super) fn units(scene: &Scene<'_>, likelihood: &Likelihood, keeping: &Keepin
     let balance = |holder: &Holder| balance(holder, scene.pace);
     let balances: Vec<i128> = scene.holders.iter().map(balance).collect();
     let total = balances.iter().sum::<i128>().max(0).unsigned_abs();
-    let mut targets = dealt(total, &weights(scene, total, likelihood));
+    let mut targets = dealt(total, scene.portion(), &weights(scene, total, likelihood));
     if keeping.few {
         pool(&mut targets, scene, likelihood, keeping);
     }
-    let surplus = whole_units(&balances, &targets);
+    let surplus = whole_portions(&balances, &targets, scene.portion());
     Units {
         balances,
         targets,
@@ -71,7 +71,7 @@ pub(super) fn unit_flow(
 }
 
 fn is_short(scene: &Scene<'_>, units: &Units, index: usize) -> bool {
-    let unit = signed(UNIT);
+    let unit = signed(scene.portion());
     let (balance, target) = (units.balances[index], signed(units.targets[index]));
     let asks = scene.asker == Some(scene.holders[index].node);
     let low = asks || balance < unit || balance < target / 2;
@@ -106,10 +106,11 @@ fn weights(scene: &Scene<'_>, total: u128, likelihood: &Likelihood) -> Vec<u128>
     scene.holders.iter().enumerate().map(weight).collect()
 }
 
-/// Deals `total` grains in proportion; where they are scarce, in whole units, the likeliest first.
-pub(super) fn dealt(total: u128, weights: &[u128]) -> Vec<u128> {
+/// Deals `total` grains in proportion; where they are scarce, in whole portions of what one request
+/// needs, the likeliest first.
+pub(super) fn dealt(total: u128, portion: u128, weights: &[u128]) -> Vec<u128> {
     let sum: u128 = weights.iter().sum::<u128>().max(1);
-    let units = total / UNIT;
+    let units = total / portion;
     if units >= SCARCE_UNITS_PER_HOLDER * weights.len() as u128 {
         return weights.iter().map(|part| total / sum * part).collect();
     }
@@ -124,7 +125,7 @@ pub(super) fn dealt(total: u128, weights: &[u128]) -> Vec<u128> {
     {
         targets[index] += 1;
     }
-    targets.into_iter().map(|units| units * UNIT).collect()
+    targets.into_iter().map(|units| units * portion).collect()
 }
 
 /// Where few keep the rate they keep the units too that others will hardly need before they can ask
@@ -139,23 +140,24 @@ fn pool(targets: &mut [u128], scene: &Scene<'_>, likelihood: &Likelihood, keepin
     if keepers.is_empty() {
         return;
     }
-    let near = likelihood.demand * HORIZON_TICKS;
+    let (near, portion) = (likelihood.demand * HORIZON_TICKS, scene.portion());
+    let portion_count = scene.count_of(COUNT_SCALE);
     let mut spared = 0;
     for (index, target) in targets.iter_mut().enumerate() {
-        let need = near * likelihood.seen[index] / WHOLE / u128::from(COUNT_SCALE) + 1;
+        let need = near * likelihood.seen[index] / WHOLE / portion_count + 1;
         let pools = keeping.keeps(index) && scene.asker.is_none();
-        if !pools && *target > need * UNIT {
-            spared += *target - need * UNIT;
-            *target = need * UNIT;
+        if !pools && *target > need * portion {
+            spared += *target - need * portion;
+            *target = need * portion;
         }
     }
     if scene.asker.is_some() {
         return;
     }
     let count = keepers.len() as u128;
-    let (each, extra) = (spared / UNIT / count, spared / UNIT % count);
+    let (each, extra) = (spared / portion / count, spared / portion % count);
     for (place, index) in keepers.into_iter().enumerate() {
-        targets[index] += (each + u128::from((place as u128) < extra)) * UNIT;
+        targets[index] += (each + u128::from((place as u128) < extra)) * portion;
     }
 }
 
@@ -163,8 +165,8 @@ fn pool(targets: &mut [u128], scene: &Scene<'_>, likelihood: &Likelihood, keepin
 /// spare: what is lacking is rounded up and what is spared down, so that no fraction that somebody
 /// else needs to make up a unit goes on a journey. Where nobody has, fractions are put together, with
 /// a little more for what drains and is rounded meanwhile.
-fn whole_units(balances: &[i128], targets: &[u128]) -> Vec<i128> {
-    let unit = signed(UNIT);
+fn whole_portions(balances: &[i128], targets: &[u128], portion: u128) -> Vec<i128> {
+    let unit = signed(portion);
     let surplus = |(balance, target): (&i128, &u128)| balance - signed(*target);
     let raw = || balances.iter().zip(targets).map(surplus);
     if raw().any(|surplus| surplus >= unit) {
@@ -174,7 +176,7 @@ fn whole_units(balances: &[i128], targets: &[u128]) -> Vec<i128> {
     }
     let slack = |surplus: i128| {
         if surplus < 0 {
-            surplus - unit / 16
+            surplus - signed(UNIT) / 16
         } else {
             surplus
         }

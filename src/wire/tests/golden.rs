@@ -50,7 +50,7 @@ fn row() -> Row {
             sparse: 2000,
             habit: 70_000,
         },
-        unmet_units: 5,
+        unmet_cost_units: 5,
     }
 }
 
