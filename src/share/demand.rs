@@ -160,6 +160,23 @@ mod tests {
     }
 
     #[test]
+    fn the_cost_of_a_request_is_their_average() {
+        let mut meter = Meter::new(0);
+        assert_eq!(meter.cost_units(), 1);
+        for tick in 1..20 {
+            meter.count(2, tick);
+            meter.count(5, tick);
+            meter.count(0, tick);
+        }
+        assert_eq!(meter.cost_units(), 4, "3.5, rounded");
+        (20..2000).for_each(|tick| meter.count(20, tick));
+        assert_eq!(meter.cost_units(), 20);
+        let mut found = Meter::new(0);
+        found.count_together(50, 50, 0);
+        assert_eq!(found.cost_units(), 1);
+    }
+
+    #[test]
     fn a_tick_that_goes_back_changes_nothing() {
         let mut meter = Meter::new(10);
         meter.count(1, 10);

@@ -231,6 +231,33 @@ mod tests {
     }
 
     #[test]
+    fn of_what_was_charged_before_a_key_settled_nothing_is_known_to_be_left() {
+        let (key, other) = (KeyId(3), KeyId(4));
+        let mut receipts = Receipts::new();
+        let before = receipts.issue(Place::Drains(UnitsTime(5)));
+        receipts.settled(key);
+        let after = receipts.issue(Place::Drains(UnitsTime(9)));
+        assert_eq!(receipts.taken_ahead(key, before, u64::MAX), Amount::MAX);
+        assert_eq!(receipts.taken_ahead(key, after, u64::MAX), Amount::ZERO);
+        assert_eq!(receipts.taken_ahead(other, before, u64::MAX), Amount::ZERO);
+        (0..RECENT_MAX).for_each(|_| receipts.settled(other));
+        assert_eq!(
+            receipts.taken_ahead(KeyId(5), before, u64::MAX),
+            Amount::MAX
+        );
+    }
+
+    #[test]
+    fn what_was_taken_back_behind_a_charge_has_not_drained_it() {
+        let table = half();
+        charge(&table, 0, 3);
+        let (early, late) = (charge(&table, 200, 1), charge(&table, 200, 2));
+        // One of the first three has drained. The last two go first, then the one before.
+        assert_eq!(level_after_refund(&table, 200, 2, late), 3.0);
+        assert_eq!(level_after_refund(&table, 200, 1, early), 2.0);
+    }
+
+    #[test]
     fn a_receipt_is_good_once_and_not_for_ever() {
         let at = |time| Place::Drains(UnitsTime(time));
         let mut receipts = Receipts::new();

@@ -113,6 +113,27 @@ fn scarce_units_are_dealt_whole() {
     assert_eq!(units::dealt(unit, unit, &one), [0, unit, 0]);
 }
 
+/// Two units are of no use to who is asked for five together.
+#[test]
+fn what_requests_need_together_is_dealt_together() {
+    let unit = Amount::from_units(1).grains();
+    let even = [WHOLE / 3; 3];
+    assert_eq!(
+        units::dealt(unit * 14, 5 * unit, &even),
+        [5 * unit, 5 * unit, 0]
+    );
+    assert_eq!(units::dealt(unit * 4, 5 * unit, &even), [0; 3]);
+}
+
+#[test]
+fn the_cost_of_a_request_is_that_of_all_who_have_told() {
+    let mut holders = holders([20, 5, 50], [0, 0, 0]);
+    assert_eq!(cost_units(&holders), 1);
+    (holders[0].cost_units, holders[1].cost_units) = (10, 1);
+    assert_eq!(cost_units(&holders), 4, "25 units in 7 requests");
+    assert_eq!(cost_units(&[]), 1);
+}
+
 #[test]
 fn a_debtor_and_a_lone_node_grant_nothing() {
     let holders = holders([0, 20, 0], [40, 0, 0]);
