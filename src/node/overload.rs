@@ -42,8 +42,14 @@ impl Node {
         if let Some(major) = standing.major() {
             return Some(major);
         }
-        if self.parts_max(ask.limit) < 2 || !standing.is_used_up() {
-            return self.decider(ask.key, now);
+        let decider = self.decider(ask.key, now);
+        // It may know less of what others have left than this node does.
+        let has_refused = |node: NodeId| self.asking.is_refused(ask, node, now);
+        let knows_less =
+            || decider.is_some_and(has_refused) && standing.is_known_elsewhere(decider);
+        let shared_out = standing.is_used_up() || knows_less();
+        if self.parts_max(ask.limit) < 2 || !shared_out {
+            return decider;
         }
         let cost = Amount::from_units(ask.cost_units);
         let holds_part = !standing.own.share.is_none() && self.is_settled(self.id, now);

@@ -9,6 +9,9 @@ use crate::units::{Amount, KeyId, Nanos, NodeId, Share};
 /// The level that a row tells stands for so many ticks: who is asked for much tells of it again.
 const FRESH_TICKS: u32 = 6;
 
+/// Who has told something within so many ticks is asked for the key still.
+const LATELY_TICKS: u32 = 20;
+
 /// Who holds more than this part of what can be reached decides for the key.
 pub(super) const MAJOR_PART: (u64, u64) = (7, 8);
 
@@ -24,6 +27,8 @@ pub(super) struct Part {
     pub(super) balance: Amount,
     /// How full it is, if that was told of late.
     level: Option<Amount>,
+    /// Whether it has told anything of late, if not just now.
+    lately: bool,
     /// Whether it never told anything of the key: what it holds is a guess.
     guessed: bool,
     /// Whether it can answer a question.
@@ -59,6 +64,12 @@ impl Standing {
         let room = Amount::share_of_units(share, self.burst_units);
         let left = room.saturating_sub(level);
         room > Amount::ZERO && left.grains() <= room.grains() / LITTLE_PART
+    }
+
+    /// Whether another than this one has told of late of a part that is worth asking for.
+    pub(super) fn is_known_elsewhere(&self, than: Option<NodeId>) -> bool {
+        let mut others = self.askable().filter(|part| part.lately);
+        others.any(|part| Some(part.node) != than && part.balance >= Amount::from_units(1))
     }
 
     /// Whether most of it is with nobody by what all have told: it is on its way.
@@ -107,6 +118,7 @@ impl Node {
                 share: entry.account.share(),
                 balance: entry.account.balance(pace),
                 level: Some(entry.account.level()),
+                lately: true,
                 guessed: false,
                 reached: true,
             };
@@ -133,6 +145,8 @@ impl Node {
         let granted = entry.granted.iter().find(unseen);
         let Parcel { share, level, .. } = granted.map(|g| g.parcel).unwrap_or_default();
         let fresh = |at: Nanos| granted.is_some() || now.0.saturating_sub(at.0) <= fresh_ns;
+        let lately_ns = self.config.ticks_ns(LATELY_TICKS);
+        let lately = |at: Nanos| now.0.saturating_sub(at.0) <= lately_ns;
         let told = row
             .filter(|heard| fresh(heard.at))
             .map(|heard| heard.row.level());
@@ -143,6 +157,7 @@ impl Node {
             share: held.saturating_add(share),
             balance: row.map_or(Amount::ZERO, |heard| heard.balance_at(now, pace)),
             level: told.map(|told| told.saturating_add(level)),
+            lately: row.is_some_and(|heard| lately(heard.at)),
             guessed: row.is_none() && granted.is_none(),
             reached: self.may_answer(other.node, now),
         }
@@ -169,6 +184,7 @@ mod tests {
             share,
             balance: Amount::from_units(left),
             level: Some(room.saturating_sub(Amount::from_units(left))),
+            lately: true,
             guessed: false,
             reached: true,
         }
