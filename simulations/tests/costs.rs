@@ -1,5 +1,5 @@
-//! What is admitted where one request needs several units together, and where a burst comes to all
-//! nodes at once by `acquire`.
+//! What is admitted where one request needs several units together, and by `acquire` where a burst
+//! comes to all nodes at once, or too much to fifty of them.
 //!
 //! A limit asked for by requests of five is as good as one a fifth as large asked for by ones: not as
 //! good as one as large.
@@ -102,4 +102,16 @@ fn a_burst_at_all_nodes_at_once_finds_all_that_there_is() {
         let part = utilisation(&bursts);
         assert!(part >= 0.999, "seed {seed}: {part}");
     }
+}
+
+/// In a large cluster few hold parts of an overloaded key. Who asks does not give up because the
+/// decider has none left: others had a quarter of the burst by then.
+#[test]
+fn an_overloaded_key_is_found_wherever_its_parts_are() {
+    let overloaded = Scenario {
+        mode: Mode::Acquire,
+        ..scenario(50, 100, &[1])
+    };
+    let part = utilisation(&overloaded);
+    assert!(part >= 0.9985, "{part}");
 }
