@@ -128,6 +128,14 @@ pub enum What {
     },
     /// What all nodes hold of one key, seen between two events.
     Holdings(Holdings),
+    /// What all living nodes together could admit of one key at this instant, if each were asked for
+    /// all that its own rights allow, overdraft included: in 2⁻²⁰ of a unit, rounded down.
+    Room {
+        /// The key, by number.
+        key: u32,
+        /// How much.
+        parts: u64,
+    },
     /// How far the living nodes are apart in what they think the cluster still has of a key: the
     /// most less the least, in units.
     Apart {
@@ -191,7 +199,8 @@ pub struct Holdings {
     pub in_flight_parts: u64,
     /// Parts that there are in all: those of a whole share, or of all rights of overdraft.
     pub whole_parts: u64,
-    /// Counters that only grow, by life: (life, rows' seq, P, N). Monotone entries.
+    /// Counters that only grow, by life: (life, rows' seq, P, N); and by life and origin for rows that
+    /// were heard, of which only the seq is told. Monotone entries.
     pub counters: Vec<(u64, u64, u64, u64)>,
 }
 

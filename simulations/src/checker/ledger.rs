@@ -11,6 +11,8 @@ use crate::scenario::Fallback;
 pub struct Admission {
     /// When they were charged.
     pub at_ns: u64,
+    /// When that was known where the request had arrived.
+    pub answered_ns: u64,
     /// How many.
     pub cost: u64,
     /// Where the request arrived.
@@ -34,6 +36,7 @@ pub fn admissions(scenario: &Scenario, run: &Run) -> BTreeMap<u32, Vec<Admission
         };
         keys.entry(arrival.key).or_default().push(Admission {
             at_ns: outcome.charged_ns,
+            answered_ns: outcome.answered_ns,
             cost: arrival.cost,
             place: arrival.place,
             basis: outcome.basis,

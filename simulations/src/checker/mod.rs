@@ -14,6 +14,7 @@ mod needless;
 mod quiet;
 mod rate;
 mod resources;
+mod room;
 mod terms;
 mod timeline;
 mod weather;
@@ -37,6 +38,7 @@ use crate::{Run, Scenario, Verdict};
 pub fn all() -> Vec<Box<dyn Checker>> {
     vec![
         Box::new(Ceiling),
+        Box::new(room::Room),
         Box::new(conservation::Conservation),
         Box::new(groups::Groups),
         Box::new(rate::Rate),

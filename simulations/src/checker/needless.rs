@@ -1,15 +1,16 @@
 //! What was refused although one central bucket would have admitted it. Always measured; a claim
-//! only where nothing is wrong (until the first fault) and demand stays where it is.
+//! only where nothing is wrong (until the first fault) and what is there can be used: units lie where
+//! requests come once these have come from there for a while, if a node's part is room for some.
 
 use std::collections::BTreeMap;
 
-use super::rate::steady;
+use super::rate::usable;
 use super::terms::Terms;
 use super::weather::fair_until_ns;
 use crate::history::{Arrival, Run};
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
 
-/// With one steady key and nothing wrong, less than this of the ideal is a failure.
+/// With nothing wrong, less than this of the ideal is a failure.
 const UTILISATION_MIN: f64 = 0.8;
 
 /// Over less than this, how units were spread at first is what shows.
@@ -40,7 +41,7 @@ impl Checker for Needless {
         let admitted: u128 = costs.map(|arrival| u128::from(arrival.cost)).sum();
         let utilisation = admitted as f64 / ideal as f64;
         let long = fair_ns >= FAIR_NS_MIN && scenario.warm_up_ms >= WARM_UP_MS_MIN;
-        let claimed = long && scenario.workload.keys == 1 && steady(scenario);
+        let claimed = long && usable(scenario);
         let bound = if claimed { UTILISATION_MIN } else { 0.0 };
         let finding = Finding {
             text: format!("{admitted} units admitted of the {ideal} that one bucket would have"),

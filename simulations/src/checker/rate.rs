@@ -10,7 +10,7 @@ use super::terms::Terms;
 use super::timeline;
 use super::weather::fair_until_ns;
 use crate::history::{Arrival, Run};
-use crate::scenario::{Placement, Popularity, Timing};
+use crate::scenario::{Mode, Placement};
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
 
 /// A stretch is cut into slices of at least this; each of them has to be saturated.
@@ -21,9 +21,15 @@ const SATURATED_MILLI: i128 = 1_200;
 const STRETCH_NS_MIN: u64 = 20_000_000_000;
 /// …and so many times the time in which a burst is regained.
 const STRETCH_BURSTS: u64 = 5;
-/// Where demand stays where it is, and shares are many units, so many hundredths of r are used: no
-/// sharp figure (the tables are for those), but what a limiter that loses parts falls below.
+/// Where what is regained should be used, so many hundredths of r are: no sharp figure (the tables are
+/// for those), but what a limiter that loses parts, or does not move them, falls below.
 const USED_PERCENT: i128 = 80;
+/// Where requests come from may change, but not sooner than after so long…
+const STAYS_MS_MIN: u64 = 2_000;
+/// …a node's part of a burst holds so many of the dearest requests…
+const REQUESTS_FIT: u128 = 4;
+/// …and no more than one datagram in twenty is lost.
+const LOSS_MILLI_MAX: u32 = 50;
 
 /// Long-run rate exactly r.
 pub struct Rate;
@@ -76,7 +82,7 @@ impl Stretch {
         let ns = self.to_ns - self.from_ns;
         let fair = terms.regained(1, ns);
         let upper = fair + terms.bursts(1, 1);
-        let lower = if steady(scenario) {
+        let lower = if usable(scenario) {
             fair / 100 * USED_PERCENT - terms.bursts(1, 1)
         } else {
             0
@@ -114,18 +120,29 @@ impl Stretch {
     }
 }
 
-/// Whether demand stays where it is, and a node's part of a burst is several units.
-pub fn steady(scenario: &Scenario) -> bool {
+/// Whether what is regained should be used: a node's part of a burst is room for several requests,
+/// there is time to follow where they come from, and answers come in time.
+pub fn usable(scenario: &Scenario) -> bool {
     let (cluster, workload) = (&scenario.cluster, &scenario.workload);
-    let placed = !matches!(workload.placement, Placement::Moving(_));
-    let timed = matches!(workload.timing, Timing::Poisson | Timing::Regular);
-    let spread = workload.keys == 1 || workload.popularity == Popularity::Even;
-    let small_costs = workload.costs.iter().all(|cost| *cost == 1);
-    let many = cluster.burst_units >= 8 * cluster.nodes as u64;
-    let often = cluster.rate_units.saturating_mul(1000) >= cluster.rate_period_ms * 20;
-    let few_keys = workload.keys <= 20;
-    let lossless = scenario.network.loss_milli <= 50;
-    placed && timed && spread && small_costs && many && often && few_keys && lossless
+    let stays = !matches!(workload.placement, Placement::Moving(ms) if ms < STAYS_MS_MIN);
+    // What costs more than a burst nobody could admit.
+    let costs = workload.costs.iter().copied();
+    let cost_max = costs.filter(|cost| *cost <= cluster.burst_units).max();
+    let dearest = u128::from(cost_max.unwrap_or(0)) * cluster.nodes as u128;
+    let roomy = u128::from(cluster.burst_units) >= REQUESTS_FIT * dearest;
+    let kept = workload.keys <= cluster.keys_max;
+    let lossless = scenario.network.loss_milli <= LOSS_MILLI_MAX;
+    stays && roomy && kept && lossless && answers_in_time(scenario)
+}
+
+/// Whether an answer of `acquire` comes before its deadline; what comes later is given back, and was
+/// not to be had meanwhile.
+fn answers_in_time(scenario: &Scenario) -> bool {
+    let network = &scenario.network;
+    let round_trip_us = 2 * network.delay_us_max;
+    let swift = round_trip_us < scenario.cluster.acquire_deadline_ms * 1_000;
+    let sure = network.loss_milli <= 10 && network.tail_milli == 0;
+    scenario.mode == Mode::Check || (swift && sure)
 }
 
 /// Each key's longest stretch in which every slice had too much demand.

@@ -124,7 +124,10 @@ fn tell(scenario: &Scenario, run: &Run) {
         grants as f64 / node_seconds,
     );
     for note in &run.notes {
-        let is_routine = matches!(note.what, What::Holdings(_) | What::Contended(_));
+        let is_routine = matches!(
+            note.what,
+            What::Holdings(_) | What::Room { .. } | What::Contended(_)
+        );
         if !is_routine {
             println!("{:>9.3} s  {:?}", note.at_ns as f64 / 1e9, note.what);
         }

@@ -15,6 +15,12 @@ pub(super) const CLAIMS: &[(&str, &str, &str, &str)] = &[
         "requests that nobody answered count as not admitted",
     ),
     (
+        "room",
+        "C1, INV-9",
+        "what all nodes may admit at a moment, with what was admitted, is within every interval's bound",
+        "looked at once a second and at each completed view, for the keys that are asked for most",
+    ),
+    (
         "conservation",
         "INV-1, INV-2",
         "shares held and on their way are at most the whole, and the whole again once healed",
@@ -36,7 +42,7 @@ pub(super) const CLAIMS: &[(&str, &str, &str, &str)] = &[
         "needless",
         "",
         "what one ideal bucket admits is not refused while nothing is wrong",
-        "a claim only for one key whose demand stays where it is",
+        "a claim only before the first fault, where a node's part is room for several requests",
     ),
     (
         "liveness",

@@ -52,6 +52,19 @@ impl Wake for Bell {
     }
 }
 
+/// How a watched key stands at one process.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Contention {
+    /// Whether it is contended.
+    pub(super) is: bool,
+    /// How often it has ceased to be.
+    pub(super) ceased: u64,
+    /// Rows that were heard of it and are not forgotten.
+    pub(super) rows: usize,
+    /// How often some of them were forgotten.
+    pub(super) forgotten: u64,
+}
+
 /// What is compared to see that a node counts with others than before.
 pub(super) type Standpoint = (Option<ViewId>, bool, bool);
 
@@ -87,8 +100,8 @@ pub(super) struct Process {
     pub(super) thought: BTreeMap<NodeId, bool>,
     pub(super) looked_ns: u64,
     pub(super) jitter: Dice,
-    /// For each watched key, whether it is contended here, and how often it has ceased to be.
-    pub(super) contended: Vec<(bool, u64)>,
+    /// Each watched key as it was after the last input.
+    pub(super) contended: Vec<Contention>,
 }
 
 /// What a new process is made of.
@@ -147,7 +160,7 @@ impl Process {
             thought: BTreeMap::new(),
             looked_ns: 0,
             jitter: Dice::split(seed, "jitter", birth.number),
-            contended: vec![(false, 0); birth.watched],
+            contended: vec![Contention::default(); birth.watched],
         }
     }
 

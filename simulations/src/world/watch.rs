@@ -9,8 +9,10 @@ use super::process::LIMIT;
 use super::{MILLI_NS, SECOND_NS, World};
 use crate::history::{Arrival, Resources, Traffic, What};
 
-/// Keys whose shares are added up: those that are asked for most.
+/// Keys whose shares are added up, at most: those that are asked for most…
 const KEYS_WATCHED_MAX: usize = 8;
+/// …but for so many of the middle, which may be quiet for long.
+const KEYS_USUAL: usize = 3;
 
 /// How often the nodes' views are compared.
 const VIEWS_NS: u64 = 100 * MILLI_NS;
@@ -38,7 +40,10 @@ impl Watch {
             .for_each(|arrival| *counts.entry(arrival.key).or_default() += 1);
         let mut keys: Vec<u32> = counts.keys().copied().collect();
         keys.sort_by_key(|key| (std::cmp::Reverse(counts[key]), *key));
-        keys.truncate(KEYS_WATCHED_MAX);
+        let middle = (keys.len() / 2).max(KEYS_WATCHED_MAX) - KEYS_USUAL;
+        let usual: Vec<u32> = keys.iter().skip(middle).take(KEYS_USUAL).copied().collect();
+        keys.truncate(KEYS_WATCHED_MAX - KEYS_USUAL);
+        keys.extend(usual);
         Self {
             was_contended: vec![false; keys.len()],
             keys,

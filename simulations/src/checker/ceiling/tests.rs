@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::checker::reference::{honest_on, plain};
-use crate::history::{Arrival, Basis, Note, Outcome, Unanswered};
+use crate::history::{Arrival, Basis, Note, Outcome, Unanswered, What};
 
 const S: u64 = 1_000_000_000;
 
