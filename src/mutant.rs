@@ -52,6 +52,8 @@ mutants! {
     CountersTakenBack,
     /// What a leaver has used is forgotten with it.
     LevelLostWithLeaver,
+    /// After a jump of its clock, or a standstill of its process, a node begins with an empty bucket.
+    ClockJumpRefills,
 
     // --- Grants on their way ---
     /// A grant that comes again is applied again.
@@ -62,6 +64,8 @@ mutants! {
     GrantsKeptAcrossViews,
     /// Grants are applied whatever view they were made in.
     GrantsOfAnyView,
+    /// Nothing is ever granted.
+    NothingMoves,
 
     // --- Views ---
     /// No ratchet: a member goes on with what it held until the view is complete.
@@ -78,10 +82,20 @@ mutants! {
     MissingOverCarried,
     /// What is missing of a key that somebody lists is dealt unused.
     MissingUnused,
+    /// A key that nobody lists grows unused, whoever held what comes to it.
+    GrowthUnused,
+    /// Nobody looks how full quiet keys are of which a part is given up: they count as empty.
+    FullnessLeftOut,
+    /// Members that do not list a key that others list count as holding nothing of it.
+    UnlistedNotOpened,
     /// Rights of overdraft are handed out anew by each view.
     OverdraftNotConserved,
     /// A grant goes back to its sender though it was applied.
     AppliedGrantReturns,
+
+    // --- Lives ---
+    /// A node that begins a new life goes on with what the former one held.
+    FormerLifeHeld,
 
     // --- Keys ---
     /// Quiet keys are forgotten before they have drained.
@@ -90,6 +104,8 @@ mutants! {
     ContendedEmpty,
 
     // --- Rows, and what rests on them ---
+    /// Whatever row came last replaces the one before.
+    JoinOverwrites,
     /// Rows are kept for ever.
     RowsKept,
 

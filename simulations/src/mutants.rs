@@ -4,6 +4,7 @@
 //! planted, and passes it without.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use anyhow::Result;
 use distributary::mutant::{Mutant, plant};
@@ -44,7 +45,7 @@ const CAUGHT_SOFTLY: &[(Mutant, &str)] = &[(Mutant::RowsKept, "quiet")];
 /// Whether a checker may be what catches a bug.
 fn may_catch(oracle: &str, mutant: Mutant) -> bool {
     let hard = oracle != PANIC && !SOFT.contains(&oracle);
-    hard || CAUGHT_SOFTLY.iter().any(|known| *known == (mutant, oracle))
+    hard || CAUGHT_SOFTLY.contains(&(mutant, oracle))
 }
 
 /// Looks for the first seed at which a bug is caught.
@@ -121,10 +122,10 @@ impl Search {
 
     /// What the checkers say of a run without a bug.
     fn sound(&mut self, seed: u64) -> Result<&Report> {
-        if !self.sound.contains_key(&seed) {
-            self.sound.insert(seed, report(seed)?);
-        }
-        Ok(&self.sound[&seed])
+        Ok(match self.sound.entry(seed) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(report(seed)?),
+        })
     }
 }
 

@@ -238,7 +238,7 @@ impl Node {
     ) -> Vec<Move> {
         let pace = &self.table.policy(entry.limit).pace;
         let holds_nothing = entry.account.share().is_none() && entry.account.rate().is_none();
-        if self.ledger.is_leaving() || holds_nothing {
+        if self.ledger.is_leaving() || holds_nothing || planted!(NothingMoves) {
             return Vec::new();
         }
         let relief = self.relief(key, entry, occasion, now);

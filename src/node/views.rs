@@ -474,7 +474,9 @@ impl Node {
     fn be_reborn(&mut self, now: Nanos) {
         let (old, new) = (self.id, NodeId(self.rng.random()));
         self.id = new;
-        self.table.clear(new);
+        if !planted!(FormerLifeHeld) {
+            self.table.clear(new);
+        }
         self.ledger.be_reborn(new);
         let own = crate::membership::Peer {
             node: new,

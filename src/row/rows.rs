@@ -97,7 +97,7 @@ impl Rows {
             at: now,
         };
         match self.0.binary_search_by_key(&origin, |heard| heard.origin) {
-            Ok(index) if self.0[index].row.seq >= row.seq => false,
+            Ok(index) if self.0[index].row.seq >= row.seq && !planted!(JoinOverwrites) => false,
             Ok(index) => {
                 self.0[index] = heard;
                 true

@@ -165,7 +165,7 @@ impl<'a> Split<'a> {
 
     /// How full arrives what grows of a key that nobody lists.
     fn growth(&self, limit: LimitId) -> Fullness {
-        if self.view.is_founding() {
+        if self.view.is_founding() || planted!(GrowthUnused) {
             // Nobody held anything before.
             return Fullness::EMPTY;
         }
@@ -248,7 +248,7 @@ impl<'a> Split<'a> {
             return Some(sum(*listed, returned.unwrap_or_default()));
         }
         let full = self.fullness_of(member.node, policy.id);
-        if full.is_none() && member.after.is_none() {
+        if (full.is_none() && member.after.is_none()) || planted!(UnlistedNotOpened) {
             return None;
         }
         Some(Parcel {
