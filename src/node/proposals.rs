@@ -141,10 +141,14 @@ impl Node {
     }
 
     fn needs_change(&self, now: Nanos, candidates: &[Candidate<'_>], evicted: &[NodeId]) -> bool {
-        let Some(view) = self.ledger.complete() else {
+        // Who has all openings and no room for what they list waits for room: another view of the same
+        // members would bring as much.
+        let ready = || self.ledger.ready().map(|(view, _)| view);
+        let Some(view) = self.ledger.complete().or_else(ready) else {
             // The one under way did not complete before its rest was over.
             return self.views.rest_until <= now;
         };
+        let evicted = evicted.iter().any(|node| !view.evicted.contains(node));
         let holds = |node| {
             view.member(node)
                 .is_some_and(|member| !member.after.is_none())
@@ -161,7 +165,7 @@ impl Node {
             true => c.report.known.contains(&c.node) && !closed(c.node),
             false => !holds(c.node) || passed_over(c.report),
         };
-        candidates.iter().any(news) || !evicted.is_empty()
+        candidates.iter().any(news) || evicted
     }
 
     /// Whether somebody has adopted a newer view than this node has completed, and cannot complete it.

@@ -11,7 +11,7 @@ pub struct Demand {
     pub dense: u64,
     /// Over about thirty ticks: the same for arrivals rarer than the tick.
     pub sparse: u64,
-    /// Over about 1,200 ticks: where this key's requests usually land.
+    /// Over about 1,200 ticks: where this key's requests usually land; in [`HABIT_SCALE`].
     pub habit: u64,
 }
 
@@ -29,6 +29,9 @@ impl Demand {
 
 /// Counts are kept in 1/256 of a unit, so that fading does not round small ones away at once.
 pub(crate) const COUNT_SCALE: u64 = 256;
+
+/// Habits are kept in finer parts of a unit: who comes once a minute is remembered for minutes.
+pub(crate) const HABIT_SCALE: u64 = COUNT_SCALE << 6;
 
 /// Ticks after which a dense count has faded to a third.
 pub(crate) const DENSE_TICKS: u64 = 3;
@@ -97,9 +100,10 @@ impl Meter {
             sparse,
             habit,
         } = &mut self.demand;
-        for span in [dense, sparse, habit] {
+        for span in [dense, sparse] {
             *span = span.saturating_add(count);
         }
+        *habit = habit.saturating_add(cost_units.saturating_mul(HABIT_SCALE));
         let requests = requests.saturating_mul(COUNT_SCALE);
         self.requests = self.requests.saturating_add(requests);
     }

@@ -14,6 +14,9 @@ use crate::units::{KeyId, Nanos, NodeId};
 /// Slots looked at to find one to reuse, before the request is refused for want of room.
 const SURVEY_SLOTS_MAX: usize = 256;
 
+/// Keys that a shard takes of a view at least, however small the table is.
+const KEYS_OF_VIEW_MIN: usize = 64;
+
 #[derive(Debug)]
 pub(super) struct Shard {
     pub(super) node: NodeId,
@@ -164,6 +167,17 @@ impl Shard {
     /// first, whose time becomes the floor of keys without a slot. False if all are contended.
     pub(super) fn make_room(&mut self, config: &TableConfig, now: Nanos) -> bool {
         self.free() > 0 || self.give_up_one(config, now)
+    }
+
+    /// Does something with twice the room. A view lists what all its members hold, which may be more
+    /// than one of them has room for; without the view nobody's shares come home again, and then no
+    /// room is ever made.
+    pub(super) fn with_more_room<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        let usual = self.keys_max;
+        self.keys_max = usual.saturating_mul(2).max(KEYS_OF_VIEW_MIN);
+        let done = act(self);
+        self.keys_max = usual;
+        done
     }
 
     /// How many more keys fit.

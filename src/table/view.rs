@@ -110,7 +110,10 @@ impl Table {
             wanted[(key.0 >> 122) as usize & (SHARDS - 1)].push(*key);
         }
         let mut shards = self.shards.iter().zip(&wanted);
-        shards.all(|(shard, wanted)| shard.lock().could_hold(&self.config, wanted, now))
+        shards.all(|(shard, wanted)| {
+            let mut shard = shard.lock();
+            shard.with_more_room(|shard| shard.could_hold(&self.config, wanted, now))
+        })
     }
 
     /// Installs what a complete view brings. The caller has made sure that there is room.
@@ -118,7 +121,9 @@ impl Table {
         let others: Arc<[Standing]> = settlement.others.clone().into();
         for (index, shard) in self.shards.iter().enumerate() {
             let mut shard = shard.lock();
-            shard.install_listed(&self.config, settlement, index, now);
+            shard.with_more_room(|shard| {
+                shard.install_listed(&self.config, settlement, index, now);
+            });
             shard.install_unlisted(&self.config, settlement, now);
             shard.raise(&self.config, settlement, now);
             shard.set_others(&others);

@@ -52,7 +52,8 @@ pub enum Adoption {
 /// Former lives that a node names: enough for any that could still be a member somewhere.
 const FORMER_MAX: usize = 64;
 
-/// Eras that a node remembers to have opened for: who lags behind by more counts apart.
+/// Eras that a node remembers to have opened for, the one that it counts in among them: who lags behind
+/// by more counts apart.
 const OPENED_MAX: usize = 32;
 
 /// Evicted lives that a node remembers: many more than could still be alive.
@@ -348,8 +349,12 @@ impl Ledger {
                 self.opened.push(era);
             }
         }
-        let excess = self.opened.len().saturating_sub(OPENED_MAX);
-        self.opened.drain(..excess);
+        // Views that never complete may begin era after era; the one that still counts is kept.
+        while self.opened.len() > OPENED_MAX {
+            let counts = |era: &ViewId| self.era == Some(*era);
+            let oldest = self.opened.iter().position(|era| !counts(era));
+            self.opened.remove(oldest.unwrap_or_default());
+        }
     }
 
     /// Whether this node has completed a view that evicted `node`. If that one lives on, the two

@@ -27,6 +27,9 @@ struct Schedule {
     seed: u64,
 }
 
+/// How long a slow key is remembered that was asked for many times within two minutes.
+const REMEMBERED_NS: u64 = 1000 * SECOND_NS;
+
 /// Limits whose drains are much slower and much faster than any fault.
 fn limits() -> [Limit; 8] {
     let minute = |units| Limit::per(units, Duration::from_secs(60));
@@ -107,6 +110,10 @@ impl Schedule {
         let drain_ns = terms.burst * terms.period_ns / terms.units;
         let drain_ns = drain_ns * (1000 + terms.overshoot_milli) / 1000;
         self.cluster.run_for(60 * SECOND_NS + 2 * drain_ns as u64);
+        if terms.burst < self.cluster.running().len() as i128 {
+            // Keys whose base split admits nothing are remembered for longer.
+            self.cluster.run_for(REMEMBERED_NS);
+        }
         for key in self.keys.clone() {
             let shares = self.cluster.shares(key);
             assert_eq!(
@@ -298,7 +305,7 @@ fn quality(dice: &mut Dice) -> Quality {
 /// After the worst, all is as it was in the beginning.
 #[test]
 fn what_heals_is_whole_again() {
-    for seed in seeds(70) {
+    for seed in seeds(40) {
         let mut schedule = Schedule::new(seed, seed % 2 == 0);
         schedule.run(100);
         schedule.recover();

@@ -8,7 +8,7 @@ use crate::scenario::FaultKind;
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
 
 /// Ticks from the first datagram that passes until all rows are equal.
-const TICKS_MAX: u64 = 10;
+pub(crate) const TICKS_MAX: u64 = 10;
 /// Up to so many members all hear everything at once.
 pub(crate) const MEMBERS_ALL_HEAR: usize = 8;
 /// With more, who is not concerned hears a row within 40 ticks; if that is lost it is told again after

@@ -25,7 +25,7 @@ pub(crate) mod reference;
 use serde::{Deserialize, Serialize};
 
 pub use ceiling::Ceiling;
-pub(crate) use convergence::{MEMBERS_ALL_HEAR, TICKS_UNHURRIED};
+pub(crate) use convergence::{MEMBERS_ALL_HEAR, TICKS_MAX, TICKS_UNHURRIED};
 pub use coverage::{Coverage, Mark};
 pub use ledger::{Admission, admissions};
 pub use timeline::{line, notes};

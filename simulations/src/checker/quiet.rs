@@ -1,5 +1,6 @@
 //! After load stops, contended keys become quiet ones again, and nothing is told of them any more.
 
+use super::convergence::members_max;
 use super::terms::Terms;
 use super::timeline;
 use super::weather::{gone_after_ms, ns};
@@ -11,6 +12,13 @@ use crate::{Finding, Scenario, Verdict, verdict::Checker};
 const RETURN_TICKS: u64 = 600;
 /// Views that are made after healing reopen accounts: so long that may take.
 const SETTLE_MS: u64 = 10_000;
+/// A key of a slow limit whose base split is less than a unit each is remembered until a quarter of a
+/// request is left of what was asked for it, which fades to a third in so many ticks.
+const HABIT_TICKS: f64 = 1200.0;
+/// Slow is a limit that gives back fewer units than this …
+const SLOW_UNITS: u64 = 8;
+/// … in so many ticks.
+const SLOW_TICKS: u64 = 30;
 /// A full bucket, overdraft included, drains in C/r by the whole rate; a debtor's part of the rate
 /// is less than that, so twice the time is allowed.
 const DRAINS: u64 = 2;
@@ -33,7 +41,9 @@ impl Checker for Quiet {
         };
         let stopped_ns = run.arrivals.last().map_or(0, |last| last.at_ns);
         let since_ns = at_ns.saturating_sub(stopped_ns);
-        if needed_ns(scenario).is_none_or(|needed_ns| needed_ns > since_ns) {
+        let needed_ns =
+            needed_ns(scenario).map(|ns| ns.saturating_add(remembered_ns(scenario, run)));
+        if needed_ns.is_none_or(|needed_ns| needed_ns > since_ns) {
             return Verdict::Unknown(format!("{left} contended, too soon after load to tell"));
         }
         let finding = Finding {
@@ -54,6 +64,19 @@ impl Checker for Quiet {
             Verdict::Pass(finding)
         }
     }
+}
+
+/// How long the last requests of a key are remembered, at most.
+fn remembered_ns(scenario: &Scenario, run: &Run) -> u64 {
+    let cluster = &scenario.cluster;
+    let given_back = cluster.rate_units * SLOW_TICKS * cluster.tick_ms / cluster.rate_period_ms;
+    let crumbles = cluster.burst_units < members_max(scenario) as u64;
+    if !crumbles || given_back >= SLOW_UNITS {
+        return 0;
+    }
+    let asked: u64 = run.arrivals.iter().map(|arrival| arrival.cost).sum();
+    let ticks = HABIT_TICKS * (1.0 + (4.0 * asked as f64).ln().max(0.0));
+    ns(ticks as u64 * cluster.tick_ms)
 }
 
 /// How long after the last request all buckets are surely empty and shares are home.

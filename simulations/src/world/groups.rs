@@ -7,7 +7,7 @@ use distributary::proto::{Amount, KeyId, Merged, NodeId, Row, ViewId};
 use super::marks::Mark;
 use super::process::{Process, limit};
 use super::{MILLI_NS, World};
-use crate::checker::{MEMBERS_ALL_HEAR, TICKS_UNHURRIED};
+use crate::checker::{MEMBERS_ALL_HEAR, TICKS_MAX, TICKS_UNHURRIED};
 use crate::history::What;
 
 /// How often a node's failure detector is asked what it thinks.
@@ -176,12 +176,14 @@ impl World<'_> {
             };
             for other in holders.iter().filter(|other| other.id != origin.id) {
                 let heard = other.rows.iter().find(|(of, _)| *of == origin.id);
-                if heard.is_none_or(|(_, row)| {
+                let same = |(_, row): &(NodeId, Row)| {
                     Row {
                         seq: sent.seq,
                         ..*row
-                    } != sent
-                }) {
+                    } == sent
+                };
+                // Of a row that says what is reckoned of the silent nothing need be kept.
+                if !heard.map_or(origin.is_at_base, same) {
                     let (of, at) = (origin.place, other.place);
                     return Some(format!(
                         "place {at} lacks the row of place {of} of key {key}"
@@ -200,12 +202,12 @@ impl World<'_> {
         })
     }
 
-    /// For how long a row that was told may be on its way: in large clusters who is not concerned hears
-    /// it when there is time, and of keys whose shares still move there is always one.
+    /// For how long a row that was told may be on its way: of many keys whose shares still move there is
+    /// always one. In large clusters who is not concerned hears it when there is time.
     const fn on_its_way_ns(&self, members: usize) -> u64 {
         match members > MEMBERS_ALL_HEAR {
             true => TICKS_UNHURRIED * self.scenario.cluster.tick_ms * MILLI_NS,
-            false => 0,
+            false => TICKS_MAX * self.scenario.cluster.tick_ms * MILLI_NS,
         }
     }
 
@@ -226,6 +228,9 @@ impl World<'_> {
             place: of.place,
             sent: entry.sent,
             age_ns: now.0.saturating_sub(entry.sent_at.0),
+            is_at_base: entry.sent.is_some_and(|row| {
+                (row.share, row.rate, row.unmet_cost_units) == (constants.base, constants.base, 0)
+            }),
             rows: entry
                 .rows
                 .iter()
@@ -243,6 +248,8 @@ struct Told {
     sent: Option<Row>,
     /// How long ago it last told it.
     age_ns: u64,
+    /// Whether that row says that it holds what it did in the beginning, and wants nothing.
+    is_at_base: bool,
     rows: Vec<(NodeId, Row)>,
     merged: Merged,
 }

@@ -283,6 +283,11 @@ impl World<'_> {
             }
             return;
         }
+        let side = self.processes[at].side(peer);
+        if side.is_up && side.peer != lives[usize::from(adoption.by_caller)] {
+            // The word that ended the other's former life was lost; to this end the new one is another.
+            self.go_down(at, peer);
+        }
         let was_up = self.stand(adoption);
         if let Some(keeper) = self.processes[at].keepers.get_mut(&endpoint) {
             keeper.tries = 0;

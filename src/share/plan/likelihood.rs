@@ -2,8 +2,8 @@
 
 use super::{Holder, Scene};
 use crate::share::Demand;
-use crate::share::demand::{COUNT_SCALE, DENSE_TICKS, SPARSE_TICKS};
-use crate::units::Share;
+use crate::share::demand::{COUNT_SCALE, DENSE_TICKS, HABIT_SCALE, SPARSE_TICKS};
+use crate::units::{Amount, Share};
 
 /// Arrivals whose evidence counts as much as habit.
 const EVIDENCE_COUNT: u64 = 20 * COUNT_SCALE;
@@ -17,10 +17,18 @@ const SUDDEN_TIMES: u128 = 2;
 const SUDDEN_EVIDENCE_COUNT: u64 = 8 * COUNT_SCALE;
 
 /// Arrivals that the base split, as a prior, counts for in the habit.
-const PRIOR_COUNT: u64 = 20 * COUNT_SCALE;
+const PRIOR_COUNT: u64 = 20 * HABIT_SCALE;
 
 /// Arrivals of all keys that the base split, as a prior, counts for in the nodes' loads.
 const LOAD_PRIOR_COUNT: u64 = 50 * COUNT_SCALE;
+
+/// Where a key of a slow limit at its base split admits nothing, it stays as it is until this is left
+/// of its habits: a lone request is remembered for 1,700 ticks.
+const REMEMBERED_COUNT: u64 = HABIT_SCALE / 4;
+
+/// A limit is slow that gives back fewer units while sparse demand fades: who is asked for no more than
+/// that is not seen by it.
+const SLOW_COUNT: u64 = 8 * COUNT_SCALE;
 
 /// How much of the next arrivals each holder will probably see, in parts of [`Share::WHOLE`]; and
 /// how much of the rate should follow it.
@@ -29,8 +37,10 @@ pub(super) struct Likelihood {
     pub(super) habit: Vec<u128>,
     /// How much of the limit is asked for, in parts of the whole, at most the whole.
     pub(super) load: u128,
-    /// Whether nobody has asked for long.
+    /// Whether nobody has asked for long, and shares go home.
     pub(super) idle: bool,
+    /// Whether who holds the base split can admit nothing.
+    pub(super) crumbles: bool,
     /// Units asked for in a tick, times [`COUNT_SCALE`].
     pub(super) demand: u128,
 }
@@ -52,7 +62,9 @@ pub(super) fn likelihood(scene: &Scene<'_>) -> Likelihood {
         (|demand| demand.sparse, SPARSE_TICKS)
     };
     let total = sum(pick);
-    let habit = habits(scene, sum(|demand| demand.habit));
+    let crumbles = crumbles(scene);
+    let habits_total = sum(|demand| demand.habit);
+    let habit = habits(scene, habits_total);
     let evidence = match is_sudden(scene, dense, sum(|demand| demand.sparse)) {
         true => scene.count_of(SUDDEN_EVIDENCE_COUNT),
         false => scene.count_of(EVIDENCE_COUNT),
@@ -73,9 +85,26 @@ pub(super) fn likelihood(scene: &Scene<'_>) -> Likelihood {
         seen: seen.collect(),
         habit,
         load,
-        idle: total == 0,
+        idle: total == 0
+            && !(crumbles && is_slow(scene) && habits_total >= scene.count_of(REMEMBERED_COUNT)),
+        crumbles,
         demand: total / u128::from(ticks),
     }
+}
+
+/// Whether who holds its part of the base split can admit nothing on it, of burst and overdraft together.
+fn crumbles(scene: &Scene<'_>) -> bool {
+    let too_little = |holder: &Holder| {
+        let room = |share| Amount::share_of_units(share, scene.pace.burst_units());
+        let rights = room(holder.base).saturating_add(room(holder.base_overdraft));
+        !holder.base.is_none() && rights.grains() < scene.portion()
+    };
+    scene.holders.iter().any(too_little)
+}
+
+fn is_slow(scene: &Scene<'_>) -> bool {
+    let given_back = u128::from(scene.rate_count_per_tick) * u128::from(SPARSE_TICKS);
+    given_back < scene.count_of(SLOW_COUNT)
 }
 
 /// Whether so much was not asked for a moment ago.

@@ -14,7 +14,7 @@ use likelihood::likelihood;
 pub use rates::MEMBERS_ALL_KEEP;
 pub(crate) use rates::keepers_count;
 use rates::{keeping, rate_flow};
-use units::{home_flow, level_flow, unit_flow};
+use units::{fraction_flow, home_flow, level_flow, unit_flow};
 
 use super::Demand;
 use crate::limit::{Account, Pace, Parcel};
@@ -189,9 +189,12 @@ impl Flows {
         let keeping = keeping(scene, &likelihood);
         let units = units::units(scene, &likelihood, &keeping);
         Self {
-            home: home_flow(scene, giver, &likelihood, |holder| {
-                (holder.share, holder.base)
-            }),
+            home: match likelihood.crumbles && !likelihood.idle {
+                true => fraction_flow(scene, giver, &likelihood, &keeping),
+                false => home_flow(scene, giver, &likelihood, |holder| {
+                    (holder.share, holder.base)
+                }),
+            },
             rate: rate_flow(scene, giver, &likelihood, &keeping),
             // Rights of overdraft are moved by view changes alone, and go home when a key is idle.
             overdraft: home_flow(scene, giver, &likelihood, |holder| {

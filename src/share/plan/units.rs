@@ -22,6 +22,13 @@ const SCARCE_UNITS_PER_HOLDER: u128 = 16;
 /// soon have nothing to drain.
 const LEVEL_LOW: u128 = 4;
 
+/// The last units are dealt by who is likelier to be asked for one, told apart no finer than in so many
+/// parts of a unit: who was asked last is a little likelier to be asked next, or less likely.
+const LIKELIHOODS: u128 = 4;
+
+/// By so many of these parts it has to be likelier elsewhere for a unit to go there.
+const STAYS: u128 = 2;
+
 const UNIT: u128 = Amount::from_units(1).grains();
 
 /// What each holder has and should have.
@@ -43,11 +50,12 @@ pub(super) fn units(scene: &Scene<'_>, likelihood: &Likelihood, keeping: &Keepin
     let balance = |holder: &Holder| balance(holder, scene.pace);
     let balances: Vec<i128> = scene.holders.iter().map(balance).collect();
     let total = balances.iter().sum::<i128>().max(0).unsigned_abs();
-    let mut targets = dealt(total, scene.portion(), &weights(scene, total, likelihood));
+    let weights = weights(scene, total, likelihood);
+    let mut targets = dealt(scene.holders, (total, scene.portion()), &weights, &balances);
     if keeping.few {
         pool(&mut targets, scene, likelihood, keeping);
     }
-    let surplus = whole_portions(&balances, &targets, scene.portion());
+    let surplus = whole_portions(&balances, &targets, scene.portion(), likelihood.crumbles);
     Units {
         balances,
         targets,
@@ -107,8 +115,15 @@ fn weights(scene: &Scene<'_>, total: u128, likelihood: &Likelihood) -> Vec<u128>
 }
 
 /// Deals `total` grains in proportion; where they are scarce, in whole portions of what one request
-/// needs, the likeliest first.
-pub(super) fn dealt(total: u128, portion: u128, weights: &[u128]) -> Vec<u128> {
+/// needs, the likeliest first. One stays where it is for little: what moves after every request is
+/// nowhere when the next comes. Of places that are as likely the one that was asked longest ago is
+/// first: many take turns.
+pub(super) fn dealt(
+    holders: &[Holder],
+    (total, portion): (u128, u128),
+    weights: &[u128],
+    balances: &[i128],
+) -> Vec<u128> {
     let sum: u128 = weights.iter().sum::<u128>().max(1);
     let units = total / portion;
     if units >= SCARCE_UNITS_PER_HOLDER * weights.len() as u128 {
@@ -117,8 +132,15 @@ pub(super) fn dealt(total: u128, portion: u128, weights: &[u128]) -> Vec<u128> {
     let mut targets: Vec<_> = weights.iter().map(|part| units * part / sum).collect();
     let left = units - targets.iter().sum::<u128>();
     let mut order: Vec<_> = (0..weights.len()).collect();
-    let remainder = |index: usize| units * weights[index] % sum;
-    order.sort_by_key(|index| (std::cmp::Reverse(remainder(*index)), *index));
+    let remainder = |index: usize| {
+        let has_another = balances[index] >= signed((targets[index] + 1) * portion);
+        let stays = if has_another { STAYS } else { 0 };
+        (units * weights[index] % sum * LIKELIHOODS + sum / 2) / sum + stays
+    };
+    order.sort_by_key(|index| {
+        let asked = holders[*index].demand.habit;
+        (std::cmp::Reverse(remainder(*index)), asked, *index)
+    });
     for index in order
         .into_iter()
         .take(usize::try_from(left).unwrap_or(usize::MAX))
@@ -164,12 +186,12 @@ fn pool(targets: &mut [u128], scene: &Scene<'_>, likelihood: &Likelihood, keepin
 /// What each holder has above or below its target, in whole units where anybody has a whole one to
 /// spare: what is lacking is rounded up and what is spared down, so that no fraction that somebody
 /// else needs to make up a unit goes on a journey. Where nobody has, fractions are put together, with
-/// a little more for what drains and is rounded meanwhile.
-fn whole_portions(balances: &[i128], targets: &[u128], portion: u128) -> Vec<i128> {
+/// a little more for what drains and is rounded meanwhile; or they have been, at a keeper.
+fn whole_portions(balances: &[i128], targets: &[u128], portion: u128, crumbles: bool) -> Vec<i128> {
     let unit = signed(portion);
     let surplus = |(balance, target): (&i128, &u128)| balance - signed(*target);
     let raw = || balances.iter().zip(targets).map(surplus);
-    if raw().any(|surplus| surplus >= unit) {
+    if crumbles || raw().any(|surplus| surplus >= unit) {
         return raw()
             .map(|surplus| surplus.div_euclid(unit) * unit)
             .collect();
@@ -199,8 +221,10 @@ pub(super) fn level_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &L
     let surplus =
         |(holder, target): (&Holder, &u128)| signed(holder.level.grains()) - signed(*target);
     let surplus: Vec<_> = holders.iter().zip(&targets).map(surplus).collect();
+    // Where each unit counts, a grain that drains nowhere keeps one from ever being whole.
+    let crumb = if likelihood.crumbles { 1 } else { UNIT / 256 };
     let stranded =
-        |index: usize| holders[index].rate.is_none() && holders[index].level.grains() >= UNIT / 256;
+        |index: usize| holders[index].rate.is_none() && holders[index].level.grains() >= crumb;
     let low = |index: usize| {
         let level = holders[index].level.grains();
         targets[index] >= UNIT / 2 && level < targets[index] / LEVEL_LOW
@@ -215,6 +239,34 @@ pub(super) fn level_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &L
         |index| gives(index) && stranded(index),
         |index| may_take(index) && !holders[index].rate.is_none(),
     )
+}
+
+/// Where each unit counts, who keeps no rate holds whole ones or nothing: what is left over goes to a
+/// keeper, who puts it together.
+pub(super) fn fraction_flow(
+    scene: &Scene<'_>,
+    giver: Option<usize>,
+    likelihood: &Likelihood,
+    keeping: &Keeping,
+) -> Flow {
+    let burst = u128::from(scene.pace.burst_units()) << Amount::FRACTION_BITS;
+    let portion = scene.portion().div_ceil(burst);
+    let over = |index: usize| {
+        let share = u128::from(scene.holders[index].share.parts());
+        let whole = share * burst / scene.portion() * portion;
+        match keeping.keeps(index) {
+            true => 0,
+            false => share.saturating_sub(whole),
+        }
+    };
+    let all: u128 = (0..scene.holders.len()).map(over).sum();
+    let surplus = |index: usize| match keeping.keeps(index) {
+        true => -signed(all),
+        false => signed(over(index)),
+    };
+    let surplus: Vec<_> = (0..scene.holders.len()).map(surplus).collect();
+    let takes = |index: usize| !likelihood.idle && scene.may_take(index) && keeping.keeps(index);
+    Flow::pair(&surplus, of(giver), takes)
 }
 
 /// What is picked goes home to the base split when a key is idle.
