@@ -11,7 +11,7 @@ pub struct Demand {
     pub dense: u64,
     /// Over about thirty ticks: the same for arrivals rarer than the tick.
     pub sparse: u64,
-    /// Over about 1,200 ticks: where this key's requests usually land; in [`HABIT_SCALE`].
+    /// Over about 1,200 ticks: where this key's requests usually land, in finer parts of a unit.
     pub habit: u64,
 }
 

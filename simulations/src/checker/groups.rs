@@ -2,6 +2,8 @@
 //! there is one group for ever, and elsewhere a second one only where somebody was silent for as
 //! long as eviction waits. Without this the ceiling's form for κ groups would excuse anything.
 
+use std::collections::BTreeSet;
+
 use super::ledger::is_watched;
 use super::timeline;
 use super::weather::ns;
@@ -95,7 +97,25 @@ fn apart_from_ns(scenario: &Scenario) -> u64 {
     let evicted = silent_ms.map_or(u64::MAX, |ms| {
         ns(ms).saturating_add(ns(evict_after_ms) / 100 * CLOCKS_PERCENT)
     });
-    evicted.min(forgotten)
+    evicted.min(forgotten).min(founded_anew_from_ns(scenario))
+}
+
+/// From when on a majority of the founders lives anew: it has forgotten the cluster, and founds one if
+/// it cannot reach the rest.
+fn founded_anew_from_ns(scenario: &Scenario) -> u64 {
+    let founders = scenario.cluster.nodes;
+    let mut forgetful = BTreeSet::new();
+    for fault in &scenario.faults {
+        if let FaultKind::Restart(place) = fault.kind
+            && place < founders
+        {
+            forgetful.insert(place);
+        }
+        if 2 * forgetful.len() > founders {
+            return ns(fault.at_ms);
+        }
+    }
+    u64::MAX
 }
 
 /// Up to a fifth lost nobody may be thought dead.
@@ -140,6 +160,16 @@ mod tests {
             judged(&scenario, &[(0, 1), (50_000, 2)]),
             2,
             "the dead make no group"
+        );
+        scenario.faults = [0, 1, 2, 1]
+            .map(|place| fault(1_000 * (1 + place as u64), FaultKind::Restart(place)))
+            .to_vec();
+        scenario.cluster.nodes = 5;
+        assert_eq!(judged(&scenario, &[(0, 1), (3_500, 2)]), 0);
+        assert_eq!(
+            judged(&scenario, &[(0, 1), (2_500, 2)]),
+            2,
+            "two of five are no majority"
         );
     }
 }

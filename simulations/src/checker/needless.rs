@@ -8,6 +8,7 @@ use super::rate::usable;
 use super::terms::Terms;
 use super::weather::fair_until_ns;
 use crate::history::{Arrival, Run};
+use crate::scenario::Timing;
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
 
 /// With nothing wrong, less than this of the ideal is a failure.
@@ -15,6 +16,8 @@ const UTILISATION_MIN: f64 = 0.8;
 
 /// Over less than this, how units were spread at first is what shows.
 const FAIR_NS_MIN: u64 = 20_000_000_000;
+/// A burst that takes so many ticks is a stream.
+const BURST_TICKS_MIN: u64 = 20;
 /// A cluster that had less time is still being founded.
 const WARM_UP_MS_MIN: u64 = 2_000;
 
@@ -41,7 +44,7 @@ impl Checker for Needless {
         let admitted: u128 = costs.map(|arrival| u128::from(arrival.cost)).sum();
         let utilisation = admitted as f64 / ideal as f64;
         let long = fair_ns >= FAIR_NS_MIN && scenario.warm_up_ms >= WARM_UP_MS_MIN;
-        let claimed = long && usable(scenario);
+        let claimed = long && usable(scenario) && is_steady(scenario);
         let bound = if claimed { UTILISATION_MIN } else { 0.0 };
         let finding = Finding {
             text: format!("{admitted} units admitted of the {ideal} that one bucket would have"),
@@ -57,6 +60,19 @@ impl Checker for Needless {
         } else {
             Verdict::Pass(finding)
         }
+    }
+}
+
+/// Whether requests come no faster than units can follow. A burst finds what lies where it lands, and
+/// what can be fetched before it is over; how much that is the tables show.
+const fn is_steady(scenario: &Scenario) -> bool {
+    match scenario.workload.timing {
+        Timing::Bursts {
+            within_ms,
+            everywhere,
+            ..
+        } => everywhere || within_ms >= BURST_TICKS_MIN * scenario.cluster.tick_ms,
+        _ => true,
     }
 }
 
