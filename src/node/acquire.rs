@@ -52,7 +52,7 @@ impl Node {
         if ask.cost_units == 0 || ask.cost_units > burst_units {
             let decision = self.table.check(ask, now);
             self.answered(ticket, decision);
-        } else if let Some(decision) = self.refused_lately(ask, now) {
+        } else if let Some(decision) = self.refused_by(self.place_of(ask, now), ask, now) {
             self.answered(ticket, decision);
         } else if self.asking.deadlines.len() >= WAITING_MAX {
             self.fall_back(now, ticket, request);
@@ -123,12 +123,13 @@ impl Node {
             let Some((ticket, request, may_ask)) = line.next() else {
                 return;
             };
-            if let Some(decision) = self.refused_lately(request.ask, now) {
+            let place = self.place_of(request.ask, now);
+            if let Some(decision) = self.refused_by(place, request.ask, now) {
                 self.leave_line(key, ticket);
                 self.answered(ticket, decision);
                 continue;
             }
-            match self.place_of(request.ask, now) {
+            match place {
                 Some(holder) if holder != self.id && !may_ask => return,
                 // A round trip takes longer than the deadline leaves: this node decides, as `check`
                 // does, and lets it be known what it lacks.
@@ -349,11 +350,12 @@ impl Node {
         }
     }
 
-    /// Refuses here what a holder has just refused: it holds for as large a cost until then.
-    fn refused_lately(&self, ask: Ask, now: Nanos) -> Option<Decision> {
-        let holder = self.place_of(ask, now).filter(|place| *place != self.id)?;
-        let refusal = self.asking.refusals.get(&(ask.key, holder))?;
-        self.asking.is_refused(ask, holder, now).then(|| Decision {
+    /// Refuses here what the holder at `place` has just refused: it holds for as large a cost until
+    /// then.
+    fn refused_by(&self, place: Option<NodeId>, ask: Ask, now: Nanos) -> Option<Decision> {
+        let holder = place.filter(|place| *place != self.id)?;
+        let refusal = self.asking.refusal(ask, holder, now)?;
+        Some(Decision {
             verdict: Verdict::Refused(Refusal::OverLimit),
             basis: Basis::Holder(holder),
             burst_units: self.table.policy(ask.limit).pace.burst_units(),

@@ -176,10 +176,15 @@ impl Asking {
         });
     }
 
+    /// What a holder has said of late that refused as much of a key.
+    pub(super) fn refusal(&self, ask: Ask, holder: NodeId, now: Nanos) -> Option<&Remembered> {
+        let refusal = self.refusals.get(&(ask.key, holder));
+        refusal.filter(|r| r.until > now && ask.cost_units >= r.cost_units)
+    }
+
     /// Whether a holder has refused as much of a key of late.
     pub(super) fn is_refused(&self, ask: Ask, holder: NodeId, now: Nanos) -> bool {
-        let refusal = self.refusals.get(&(ask.key, holder));
-        refusal.is_some_and(|r| r.until > now && ask.cost_units >= r.cost_units)
+        self.refusal(ask, holder, now).is_some()
     }
 
     pub(super) fn refusals(&self) -> usize {
