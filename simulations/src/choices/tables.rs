@@ -47,9 +47,11 @@ fn utilisations(seen: &[Seen]) -> Vec<String> {
     seen.iter().map(|seen| part(seen.utilisation)).collect()
 }
 
-fn most_above(seen: &[Seen]) -> String {
-    let above = seen.iter().map(|seen| seen.above_units);
-    format!("{:.1}", above.fold(0.0, f64::max))
+fn with_most_above(seen: &[Seen]) -> Vec<String> {
+    let mut cells = utilisations(seen);
+    let most = seen.iter().map(|seen| seen.above_units).fold(0.0, f64::max);
+    cells.push(format!("{most:.1}"));
+    cells
 }
 
 fn overshoot(seed: u64) -> Result<Table> {
@@ -83,11 +85,7 @@ fn overshoot(seed: u64) -> Result<Table> {
             "ceiling",
         ],
         rows: WAYS.into_iter().map(row).collect::<Result<_>>()?,
-        cells: |seen| {
-            let mut cells = utilisations(seen);
-            cells.push(most_above(seen));
-            cells
-        },
+        cells: with_most_above,
     })
 }
 
@@ -115,11 +113,7 @@ fn low_limits(seed: u64) -> Result<Table> {
             "ceiling",
         ],
         rows: WAYS.into_iter().map(row).collect::<Result<_>>()?,
-        cells: |seen| {
-            let mut cells = utilisations(seen);
-            cells.push(most_above(seen));
-            cells
-        },
+        cells: with_most_above,
     })
 }
 
