@@ -145,10 +145,13 @@ impl Shard {
     fn could_hold(&mut self, config: &TableConfig, wanted: &[KeyId], now: Nanos) -> bool {
         loop {
             let mut lacks = |key: &&KeyId| self.slots.find(**key).is_none();
-            if wanted.iter().filter(|key| lacks(key)).count() <= self.free() {
+            let lacking = wanted.iter().filter(|key| lacks(key)).count();
+            let missing = lacking.saturating_sub(self.free());
+            if missing == 0 {
                 return true;
             }
-            if !self.give_up_one(config, now) {
+            // What is given up may be wanted itself: what lacks is counted anew then.
+            if !(0..missing).all(|_| self.give_up_one(config, now)) {
                 return false;
             }
         }
