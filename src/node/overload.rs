@@ -168,10 +168,7 @@ impl Node {
     /// A newcomer keeps nothing of it: it may be gone again soon.
     fn hand_on(&self, key: KeyId, entry: &mut Entry, now: Nanos) -> Vec<Move> {
         let pace = &self.table.policy(entry.limit).pace;
-        let heir = self
-            .heirs(key, entry, now)
-            .into_iter()
-            .find(|heir| *heir != self.id);
+        let heir = self.heir(key, entry, now);
         let parcel = entry.account.all();
         let given = heir.and_then(|to| give(entry, to, parcel, pace, now));
         given.into_iter().collect()
@@ -196,15 +193,19 @@ impl Node {
         heirs
     }
 
+    /// Who would be handed all of a key.
+    fn heir(&self, key: KeyId, entry: &Entry, now: Nanos) -> Option<NodeId> {
+        let mut heirs = self.heirs(key, entry, now).into_iter();
+        heirs.find(|heir| *heir != self.id)
+    }
+
     /// A leaver hands on the keys that are by `acquire` before it says so: nothing of them waits
     /// for the view that it leaves by.
     pub(super) fn hand_on_all(&mut self, now: Nanos) {
         for key in self.active.clone() {
             let heir = self.table.with_contended(key, |entry, _| {
                 entry.acquired_at?;
-                let mut heirs = self.heirs(key, entry, now).into_iter();
-                let heir = heirs.find(|heir| *heir != self.id)?;
-                Some((entry.limit, heir))
+                Some((entry.limit, self.heir(key, entry, now)?))
             });
             if let Some(Some((limit, heir))) = heir {
                 self.hand_over(now, heir, limit, key);
