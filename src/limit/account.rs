@@ -120,19 +120,19 @@ impl Account {
             return;
         }
         let rate = planted!(DrainedAtWholeRate, Share::WHOLE, self.rate);
-        let leaked = pace.drained(self.drained_to, now, rate).min(self.level());
-        let leaked = planted!(ClockJumpRefills, self.refilled(now, pace, leaked), leaked);
+        let drained = pace.drained(self.drained_to, now, rate).min(self.level());
+        let leaked = planted!(ClockJumpRefills, self.refilled(now, pace, drained), drained);
         self.emptied = self.emptied.saturating_add(leaked);
         self.drained_to = now;
     }
 
     /// All of it, if it is longer than any tick since it was last drained: a bug that can be planted.
     #[cfg(mutant)]
-    fn refilled(&self, now: UnitsTime, pace: &Pace, leaked: Amount) -> Amount {
+    fn refilled(&self, now: UnitsTime, pace: &Pace, drained: Amount) -> Amount {
         let drained_at = pace.instant_of(self.drained_to);
         let stood_still =
             pace.instant_of(now) > drained_at.after(std::time::Duration::from_millis(250));
-        if stood_still { self.level() } else { leaked }
+        if stood_still { self.level() } else { drained }
     }
 
     /// Admits `cost` on its own rights, or says no.
