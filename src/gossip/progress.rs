@@ -28,16 +28,29 @@ impl Progress {
     /// The next rows to send, at most so many; `None` if there are none.
     #[must_use]
     pub fn next_batch(&self, journal: &impl Sequence, rows_max: usize) -> Option<Batch> {
+        self.next_while(journal, |rows, _| rows.len() < rows_max)
+    }
+
+    /// The next rows to send, for as long as `fits` says of those before and another one that they
+    /// fit; `None` if there are none.
+    #[must_use]
+    pub fn next_while(
+        &self,
+        journal: &impl Sequence,
+        mut fits: impl FnMut(&[Row], &Row) -> bool,
+    ) -> Option<Batch> {
         if self.sent >= journal.last() {
             return None;
         }
-        let mut rows: Vec<Row> = journal
-            .after(self.sent)
-            .take(rows_max + 1)
-            .copied()
-            .collect();
-        let whole = rows.len() <= rows_max;
-        rows.truncate(rows_max);
+        let mut rows: Vec<Row> = Vec::new();
+        let mut whole = true;
+        for row in journal.after(self.sent) {
+            whole = fits(&rows, row);
+            if !whole {
+                break;
+            }
+            rows.push(*row);
+        }
         let upto = if whole {
             journal.last()
         } else {

@@ -28,8 +28,12 @@ const GRANT_PATIENCE_TICKS: u32 = 6;
 /// have passed.
 const GRANT_REST_TICKS: u32 = 3;
 
-/// Urgent messages to one peer in one tick; what does not fit waits for the tick.
-const URGENT_PER_TICK_MAX: u32 = 8;
+/// Urgent messages to one peer at once; what does not fit waits for the tick.
+const URGENT_AT_ONCE_MAX: u32 = 8;
+
+/// Urgent messages to one peer in each tick, if it goes on: with a thousand keys there is always one
+/// that runs out.
+pub(super) const URGENT_PER_TICK: u32 = 6;
 
 /// Why a key is attended to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +155,7 @@ impl Node {
                 self.id,
             )
         });
-        let open = |peer: &Peer| peer.connected && peer.urgent_sent < URGENT_PER_TICK_MAX;
+        let open = |peer: &Peer| peer.connected && peer.urgent_sent < URGENT_AT_ONCE_MAX;
         let mut asked = asked.unwrap_or_default();
         asked.retain(|node| self.peers.get(node).is_some_and(open));
         asked
@@ -223,7 +227,6 @@ impl Node {
             .get_mut(&to)
             .expect("a grant goes to a known peer");
         peer.outbox.push(limit, key, parcel);
-        peer.granted_at = None;
         self.counters.grants_sent += 1;
     }
 
@@ -476,7 +479,8 @@ impl Node {
         let Some(peer) = self.peers.get_mut(&node) else {
             return false;
         };
-        peer.urgent_sent += 1;
-        peer.urgent_sent <= URGENT_PER_TICK_MAX
+        let may = peer.urgent_sent < URGENT_AT_ONCE_MAX;
+        peer.urgent_sent += u32::from(may);
+        may
     }
 }

@@ -58,6 +58,7 @@ use crate::table::Table;
 use crate::units::{KeyId, Nanos, NodeId};
 use crate::view::Ledger;
 use crate::wire::{Message, WireError};
+use keys::URGENT_PER_TICK;
 use peer::Peer;
 use timer::{Timer, Timers};
 
@@ -310,7 +311,7 @@ impl Node {
 
     fn tick(&mut self, now: Nanos) {
         for peer in self.peers.values_mut() {
-            peer.urgent_sent = 0;
+            peer.urgent_sent = peer.urgent_sent.saturating_sub(URGENT_PER_TICK);
         }
         self.tick_keys(now);
         self.doubt_mute(now);

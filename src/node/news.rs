@@ -12,6 +12,10 @@ const ROW_REFRESH_TICKS: u32 = 50;
 /// A row that says little new is told so many ticks after the last at the earliest.
 const ROW_REST_TICKS: u32 = 5;
 
+/// However many keys there are, a row that has changed is told after so many ticks, and any after
+/// twice as many: well before others forget it.
+const ROUND_TICKS_MAX: u32 = 50;
+
 /// A balance that is off by this part of a node's room from what peers reckon with is news.
 const NEWS_PART: u128 = 3;
 
@@ -59,8 +63,12 @@ impl Node {
             || row.overdraft != sent.overdraft
             || row.unmet_cost_units > 0;
         let waited = |ticks| now.0.saturating_sub(entry.sent_at.0) >= self.config.ticks_ns(ticks);
-        let stale = waited(ROW_REFRESH_TICKS) && (moved || row.demand.sparse > 0);
-        stale || (changed && (waited(ROW_REST_TICKS) || self.is_news(entry, sent, row, now)))
+        // With many keys what says little leaves room for what is news.
+        let round_ticks = self.round_ticks().min(ROUND_TICKS_MAX);
+        let stale = waited(ROW_REFRESH_TICKS.max(2 * round_ticks));
+        let rested = waited(ROW_REST_TICKS.max(round_ticks));
+        (stale && (moved || row.demand.sparse > 0))
+            || (changed && (rested || self.is_news(entry, sent, row, now)))
     }
 
     /// Whether a row says something that peers do not reckon with by the last one.

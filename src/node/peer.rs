@@ -3,9 +3,13 @@
 use std::net::SocketAddr;
 
 use crate::gossip::Progress;
-use crate::share::Outbox;
+use crate::share::{Grant, Outbox};
 use crate::units::Nanos;
 use crate::view::Report;
+
+/// So few grants are told again with each new one: one that was lost holds up all after it, and they
+/// fit the datagram.
+const GRANTS_REPEATED_MAX: usize = 12;
 
 /// Another node, as this one knows it.
 #[derive(Debug, Default)]
@@ -30,7 +34,9 @@ pub(super) struct Peer {
     pub(super) reported: u64,
     /// Grants on their way to it.
     pub(super) outbox: Outbox,
-    /// When grants were last sent to it.
+    /// The number of the last grant that was sent to it.
+    pub(super) granted_upto: u64,
+    /// Since when those that were sent wait for word of them: a retry counts anew.
     pub(super) granted_at: Option<Nanos>,
     /// Since when it owes an acknowledgement of grants.
     pub(super) unacknowledged_since: Option<Nanos>,
@@ -46,7 +52,7 @@ pub(super) struct Peer {
     pub(super) pressing: u64,
     /// When it was last told all there was to tell.
     pub(super) told_at: Option<Nanos>,
-    /// Urgent messages sent to it in this tick.
+    /// Urgent messages sent to it of late: each tick lets some be forgotten.
     pub(super) urgent_sent: u32,
 }
 
@@ -95,7 +101,42 @@ impl Peer {
     pub(super) fn acknowledge(&mut self, number: u64, now: Nanos) {
         if self.outbox.acknowledge(number) || self.outbox.is_empty() {
             self.unacknowledged_since = (!self.outbox.is_empty()).then_some(now);
+            self.granted_at = self.unacknowledged_since;
         }
+    }
+
+    /// Whether it was granted something that was not sent to it yet.
+    pub(super) const fn has_unsent_grants(&self) -> bool {
+        self.outbox.last() > self.granted_upto
+    }
+
+    /// The next grants to send, at most so many: those that were not yet, and before them those that
+    /// wait for an acknowledgement if they are few, or have waited for `patience_ns`.
+    pub(super) fn next_grants(&mut self, now: Nanos, patience_ns: u64, most: usize) -> Vec<Grant> {
+        let waited = |since: Nanos| now.0.saturating_sub(since.0) >= patience_ns;
+        let again = self.granted_at.is_none_or(waited);
+        if !again && !self.has_unsent_grants() {
+            return Vec::new();
+        }
+        let few = self.outbox.len() <= GRANTS_REPEATED_MAX;
+        let after = if again || few { 0 } else { self.granted_upto };
+        let grants: Vec<Grant> = self.outbox.after(after).take(most).copied().collect();
+        if let Some(last) = grants.last() {
+            if again || self.granted_at.is_none() {
+                self.granted_at = Some(now);
+            }
+            self.granted_upto = last.number;
+            self.unacknowledged_since.get_or_insert(now);
+        }
+        grants
+    }
+
+    /// Nothing is on its way to it any more: a new view has begun.
+    pub(super) fn void_grants(&mut self) {
+        self.outbox.clear();
+        self.granted_upto = 0;
+        self.granted_at = None;
+        self.unacknowledged_since = None;
     }
 
     /// Whether nobody has reached it for so long; `since` stands for when it was never heard.

@@ -13,7 +13,7 @@ use crdts::{CmRDT, Dot, ResetRemove, VClock};
 use super::Node;
 use super::audience::ROWS_RETRY_TICKS;
 use super::keys::ROW_LIFE_TICKS;
-use super::spread::{DATAGRAMS_PER_TICK_MAX, ROWS_PER_BULK, ROWS_PER_DATAGRAM};
+use super::spread::{ROWS_PER_DATAGRAM, in_bulk, in_datagram};
 use crate::gossip::{Mirror, Progress, Sequence};
 use crate::row::Row;
 use crate::units::{KeyId, Nanos, NodeId};
@@ -292,7 +292,7 @@ impl Node {
             };
             lack.progress.retry(now, patience_ns);
             let told = mirror.up_to(self.digest.get(origin));
-            while passed.len() < DATAGRAMS_PER_TICK_MAX
+            while passed.len() < FAR_BEHIND_DATAGRAMS
                 && let Some(relayed) = next_of(*origin, lack, &told, now)
             {
                 passed.push(relayed);
@@ -327,14 +327,17 @@ impl Node {
     }
 }
 
+/// So many datagrams of rows are passed on in a tick; who lacks more is far behind.
+const FAR_BEHIND_DATAGRAMS: usize = 8;
+
 /// The next rows of an origin for a peer: a datagram of them, or many at once if it is far behind.
 fn next_of(origin: NodeId, lack: &mut Lack, told: &impl Sequence, now: Nanos) -> Option<Relayed> {
-    let bulk = lack.progress.next_batch(told, ROWS_PER_BULK)?;
-    let many = bulk.rows.len() > ROWS_PER_DATAGRAM * DATAGRAMS_PER_TICK_MAX;
+    let bulk = lack.progress.next_while(told, in_bulk)?;
+    let many = bulk.rows.len() > ROWS_PER_DATAGRAM * FAR_BEHIND_DATAGRAMS;
     let batch = if many {
         bulk
     } else {
-        lack.progress.next_batch(told, ROWS_PER_DATAGRAM)?
+        lack.progress.next_while(told, in_datagram())?
     };
     lack.progress.sent(&batch, now);
     Some(Relayed {

@@ -7,10 +7,13 @@ use crate::row::Row;
 use crate::share::Grant;
 use crate::units::{Amount, KeyId, Nanos, NodeId};
 use crate::view::ViewId;
-use crate::wire::{DATAGRAM_BYTES, Gossip, Message, ROW_BYTES_USUAL};
+use crate::wire::{DATAGRAM_BYTES, Gossip, Message, ROW_BYTES_USUAL, row_bytes};
 
-/// Rows that fit one datagram, beside what else is said.
-pub(super) const ROWS_PER_DATAGRAM: usize = (DATAGRAM_BYTES - 60) / ROW_BYTES_USUAL;
+/// What rows may take of a datagram, beside what else is said.
+const ROWS_BYTES: usize = DATAGRAM_BYTES - 70;
+
+/// Rows that usually fit one datagram.
+pub(super) const ROWS_PER_DATAGRAM: usize = ROWS_BYTES / ROW_BYTES_USUAL;
 
 /// Rows in one message of those that a returning peer is sent: about 150 KB, on a stream.
 pub(super) const ROWS_PER_BULK: usize = 2048;
@@ -18,14 +21,34 @@ pub(super) const ROWS_PER_BULK: usize = 2048;
 /// Such messages at once; what is left goes with the ticks.
 const BULKS_MAX: usize = 16;
 
-/// Datagrams of rows to one peer in one tick: the tick's byte budget. What does not fit waits.
-pub(super) const DATAGRAMS_PER_TICK_MAX: usize = 8;
+/// Datagrams of rows in one tick, to all peers together: the tick's byte budget. What does not fit
+/// waits.
+const DATAGRAMS_PER_TICK_MAX: usize = 80;
+
+/// Datagrams of rows to one peer in one tick, however many peers there are.
+const DATAGRAMS_PER_PEER_MIN: usize = 4;
 
 /// Grants in one message: a large batch goes on a stream.
 const GRANTS_PER_MESSAGE_MAX: usize = 512;
 
 /// Grants that were not acknowledged for so many ticks are sent again.
 const GRANTS_RETRY_TICKS: u32 = 3;
+
+/// Whether a row fits a datagram behind those before it.
+pub(super) fn in_datagram() -> impl FnMut(&[Row], &Row) -> bool {
+    let mut left_bytes = ROWS_BYTES;
+    move |rows, row| {
+        let bytes = row_bytes(row, rows.last());
+        let fits = bytes <= left_bytes;
+        left_bytes = left_bytes.saturating_sub(bytes);
+        fits
+    }
+}
+
+/// Whether a row fits a large message behind those before it.
+pub(super) const fn in_bulk(rows: &[Row], _: &Row) -> bool {
+    rows.len() < ROWS_PER_BULK
+}
 
 impl Node {
     /// Tells every connected peer what it has not heard.
@@ -44,18 +67,30 @@ impl Node {
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.progress.retry(now, patience_ns);
         }
-        for _ in 0..DATAGRAMS_PER_TICK_MAX {
-            let gossip = self.gossip_for(node, now, ROWS_PER_DATAGRAM);
+        for _ in 0..self.datagrams_per_peer() {
+            let gossip = self.gossip_for(node, now, in_datagram());
             let Some(gossip) = gossip else { return };
             self.send(node, &Message::Gossip(gossip));
         }
+    }
+
+    /// Datagrams of rows that may go to one peer in one tick.
+    pub(super) fn datagrams_per_peer(&self) -> usize {
+        let connected = self.peers.values().filter(|peer| peer.connected).count();
+        (DATAGRAMS_PER_TICK_MAX / connected.max(1)).max(DATAGRAMS_PER_PEER_MIN)
+    }
+
+    /// So many ticks to tell every contended key's row once, with half of the budget.
+    pub(super) fn round_ticks(&self) -> u32 {
+        let rows_per_tick = self.datagrams_per_peer() * ROWS_PER_DATAGRAM / 2;
+        u32::try_from(self.active.len() / rows_per_tick).unwrap_or(u32::MAX)
     }
 
     /// Tells a peer that has just come (back) all that it has not heard, in few large messages: what
     /// has piled up behind a cut would take many ticks' budgets.
     pub(super) fn spread_all(&mut self, node: NodeId, now: Nanos) {
         for _ in 0..BULKS_MAX {
-            let Some(gossip) = self.gossip_for(node, now, ROWS_PER_BULK) else {
+            let Some(gossip) = self.gossip_for(node, now, in_bulk) else {
                 return;
             };
             self.send(node, &Message::Gossip(gossip));
@@ -64,9 +99,9 @@ impl Node {
 
     /// Grants that were just made go out at once, with what else there is to tell.
     pub(super) fn spread_grants(&mut self, node: NodeId, now: Nanos) {
-        let waits = |peer: &super::Peer| !peer.outbox.is_empty() && peer.granted_at.is_none();
+        let waits = super::Peer::has_unsent_grants;
         if self.peers.get(&node).is_some_and(waits)
-            && let Some(gossip) = self.gossip_for(node, now, ROWS_PER_DATAGRAM)
+            && let Some(gossip) = self.gossip_for(node, now, in_datagram())
         {
             self.send(node, &Message::Gossip(gossip));
         }
@@ -92,7 +127,12 @@ impl Node {
     }
 
     /// The next message to a peer, if there is anything to say.
-    fn gossip_for(&mut self, node: NodeId, now: Nanos, rows_max: usize) -> Option<Gossip> {
+    fn gossip_for(
+        &mut self,
+        node: NodeId,
+        now: Nanos,
+        fits: impl FnMut(&[Row], &Row) -> bool,
+    ) -> Option<Gossip> {
         let grants = self.grants_for(node, now);
         let base = self.acknowledgement(node);
         let peer = self.peers.get(&node)?;
@@ -100,7 +140,7 @@ impl Node {
             return None;
         }
         let peer = self.peers.get_mut(&node)?;
-        let batch = peer.progress.next_batch(&self.journal, rows_max);
+        let batch = peer.progress.next_while(&self.journal, fits);
         let all = |batch: &Batch| batch.upto == self.journal.last();
         if batch.as_ref().is_none_or(all) {
             peer.told_at = Some(now);
@@ -142,20 +182,10 @@ impl Node {
     /// Grants to a peer that were not sent yet, or long enough ago.
     fn grants_for(&mut self, node: NodeId, now: Nanos) -> Vec<Grant> {
         let patience_ns = self.config.ticks_ns(GRANTS_RETRY_TICKS);
-        let Some(peer) = self.peers.get_mut(&node) else {
-            return Vec::new();
-        };
-        let rests = |at: Nanos| now.0.saturating_sub(at.0) < patience_ns;
-        if peer.outbox.is_empty() || peer.granted_at.is_some_and(rests) {
-            return Vec::new();
-        }
-        peer.granted_at = Some(now);
-        peer.unacknowledged_since.get_or_insert(now);
-        peer.outbox
-            .pending()
-            .take(GRANTS_PER_MESSAGE_MAX)
-            .copied()
-            .collect()
+        let peer = self.peers.get_mut(&node);
+        peer.map_or_else(Vec::new, |peer| {
+            peer.next_grants(now, patience_ns, GRANTS_PER_MESSAGE_MAX)
+        })
     }
 
     /// A peer's rows, grants and acknowledgements.

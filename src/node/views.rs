@@ -379,14 +379,12 @@ impl Node {
                     parcel: grant.parcel(),
                 },
             }));
-            peer.outbox.clear();
+            peer.void_grants();
             if planted!(GrantsKeptAcrossViews) {
                 let kept = taken.iter().filter(|grant| grant.to == *to);
                 kept.map(|grant| grant.listed)
                     .for_each(|one| peer.outbox.push(one.limit, one.key, one.parcel));
             }
-            peer.granted_at = None;
-            peer.unacknowledged_since = None;
         }
         taken
     }

@@ -104,6 +104,20 @@ impl Outbox {
         self.last
     }
 
+    /// What is not yet acknowledged of the grants after number `after`, in order.
+    pub fn after(&self, after: u64) -> impl Iterator<Item = &Grant> {
+        let first = self.pending.front().map_or(0, |grant| grant.number);
+        let skipped = (after + 1).saturating_sub(first);
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+        self.pending.range(skipped.min(self.pending.len())..)
+    }
+
+    /// How many are not yet acknowledged.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pending.len()
+    }
+
     /// What is not yet acknowledged, in order.
     pub fn pending(&self) -> impl Iterator<Item = &Grant> {
         self.pending.iter()

@@ -90,14 +90,20 @@ impl Entry {
         }
     }
 
-    /// This node's row of the key as of now.
+    /// This node's row of the key as of now, amounts rounded up to the steps that rows tell them in.
     pub fn row(&mut self, limit: LimitId, key: KeyId, seq: u64, tick: u64) -> Row {
+        let filled = self.account.filled().in_steps();
+        let emptied = filled.saturating_sub(self.account.level().in_steps());
+        // Where a grant has brought a part of a step, what went out would seem to have become less.
+        let told = self
+            .sent
+            .map_or(Amount::ZERO, |sent| sent.emptied.min(filled));
         Row {
             limit,
             key,
             seq,
-            filled: self.account.filled(),
-            emptied: self.account.emptied(),
+            filled,
+            emptied: emptied.max(told),
             share: self.account.share(),
             rate: self.account.rate(),
             overdraft: self.account.overdraft(),

@@ -36,6 +36,34 @@ impl Amount {
     /// More than anything.
     pub const MAX: Self = Self(u128::MAX);
 
+    /// What rows tell amounts in: 1/1024 of a unit.
+    const STEP: u128 = UNIT >> 10;
+
+    /// How many steps it is, if it is a whole number of them.
+    #[must_use]
+    pub(crate) const fn steps(self) -> Option<u128> {
+        if self.0.is_multiple_of(Self::STEP) {
+            Some(self.0 / Self::STEP)
+        } else {
+            None
+        }
+    }
+
+    /// So many steps, unless they are too many.
+    #[must_use]
+    pub(crate) const fn from_steps(steps: u128) -> Option<Self> {
+        match steps.checked_mul(Self::STEP) {
+            Some(grains) => Some(Self(grains)),
+            None => None,
+        }
+    }
+
+    /// Rounded up to whole steps.
+    #[must_use]
+    pub(crate) const fn in_steps(self) -> Self {
+        Self(self.0.div_ceil(Self::STEP).saturating_mul(Self::STEP))
+    }
+
     /// So many whole units; saturates.
     #[must_use]
     pub const fn from_units(units: u64) -> Self {

@@ -17,6 +17,21 @@ pub(crate) fn write(mut number: u128, bytes: &mut Vec<u8>) {
     bytes.push(number as u8);
 }
 
+/// Appends a number of at most 64 bits.
+pub(crate) fn write_u64(mut number: u64, bytes: &mut Vec<u8>) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+/// How many bytes a number takes.
+pub(crate) const fn bytes_of(number: u128) -> usize {
+    let bits = u128::BITS - (number | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
 /// Takes a number off the front.
 pub(crate) fn read(bytes: &mut &[u8]) -> Option<u128> {
     let mut number = 0_u128;
@@ -54,6 +69,7 @@ mod tests {
             let mut rest = &bytes[..];
             prop_assert_eq!(read(&mut rest), Some(number >> shift));
             prop_assert!(rest.is_empty());
+            prop_assert_eq!(bytes_of(number >> shift), bytes.len());
         }
     }
 

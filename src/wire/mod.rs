@@ -9,7 +9,7 @@
 
 mod pack;
 
-pub(crate) use pack::ROW_BYTES_USUAL;
+pub(crate) use pack::{ROW_BYTES_USUAL, row_bytes};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
