@@ -152,8 +152,8 @@ impl Membership {
 
     /// Takes a packet from the network: any bytes, from anybody the transport trusts.
     ///
-    /// Packets for a former identity of this node are ignored, as is everything after
-    /// [`leave`](Self::leave).
+    /// Packets for a former identity of this node are answered with the present one, and otherwise
+    /// ignored, as is everything after [`leave`](Self::leave).
     ///
     /// # Errors
     /// See [`MembershipError`]; all but `Internal` leave everything as it was.
@@ -163,10 +163,11 @@ impl Membership {
         }
         let packet = Packet::parse(bytes)?;
         self.check_parties(&packet.header)?;
+        self.outbox.now = now;
         if !self.is_current(&packet.header) {
+            self.introduce(packet.header.src);
             return Ok(());
         }
-        self.outbox.now = now;
         let is_urgent = news::is_urgent(&packet, |id| self.member(id.node));
         let admitted = self.admit(packet, bytes)?;
         self.outbox.is_urgent |= is_urgent;
@@ -187,11 +188,12 @@ impl Membership {
                 self.outbox.timers.set(heard, again_at, timer);
                 continue;
             }
+            let timer = self.outbox.timers.valid(timer);
             let result = self.detector.handle_timer(timer, &mut self.outbox);
             log_failure("timer", result);
         }
         if self.remind_at.take_if(|at| *at <= now).is_some() {
-            self.outbox.is_urgent = self.outbox.timers.suspects_anybody();
+            self.warn_suspects();
         }
         if let Some(peer) = self.outbox.contacts.pop_due(now) {
             self.send_announcement(peer);
@@ -317,6 +319,20 @@ impl Membership {
         header.dst == *self.detector.identity() || header.message == Message::Announce
     }
 
+    /// Shows this node's identity to who knows it by a former one: that one no longer answers, and
+    /// would be declared unreachable.
+    fn introduce(&mut self, to: Identity) {
+        let own = *self.detector.identity();
+        self.send_packet(to, &news::word(own, to, None));
+    }
+
+    fn send_packet(&mut self, to: Identity, packet: &Packet) {
+        match packet.to_bytes() {
+            Ok(bytes) => self.outbox.send_to(to, &bytes),
+            Err(error) => tracing::error!(%error, "a packet that cannot be bytes"),
+        }
+    }
+
     /// The packet without news of nodes for which there is no room.
     fn admit<'a>(
         &mut self,
@@ -404,8 +420,34 @@ impl Membership {
             let result = self.detector.gossip(&mut self.outbox);
             log_failure("news", result);
         }
-        let is_open = self.outbox.timers.suspects_anybody();
+        let is_open = self.suspects().next().is_some();
         self.remind_at = is_open.then(|| self.outbox.now.after(self.config.doubt / REMINDERS));
+    }
+
+    /// Members whose verdict is awaited here: suspected by this node, and not refuted yet.
+    fn suspects(&self) -> impl Iterator<Item = &Member<Identity>> {
+        let members = self.detector.iter_membership_state();
+        let timers = &self.outbox.timers;
+        members.filter(|member| {
+            member.state() == State::Suspect && timers.verdict_at(member.id()).is_some()
+        })
+    }
+
+    /// Tells those who are suspected here that they are, and the others again.
+    ///
+    /// News passes through a bounded number of hands, and may pass by the one it is about. It would
+    /// never refute it then, and be declared unreachable as soon as nobody has a reason to write.
+    fn warn_suspects(&mut self) {
+        let own = *self.detector.identity();
+        let warn = |suspect: &Member<Identity>| {
+            let to = *suspect.id();
+            (to, news::word(own, to, Some(suspect)))
+        };
+        let warnings: Vec<_> = self.suspects().map(warn).collect();
+        self.outbox.is_urgent |= !warnings.is_empty();
+        for (suspect, warning) in warnings {
+            self.send_packet(suspect, &warning);
+        }
     }
 
     /// Brings detector and timers in line with what has just happened.

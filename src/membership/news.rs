@@ -1,6 +1,6 @@
-//! Which packets bring something that others should hear at once.
+//! Which packets bring something that others should hear at once, and what one of them has to hear.
 
-use foca::{Member, State};
+use foca::{Header, Member, Message, State};
 
 use super::{identity::Identity, wire::Packet};
 
@@ -24,6 +24,22 @@ fn is_news(update: &Member<Identity>, known: &Member<Identity>) -> bool {
         (State::Suspect, State::Alive) => update.incarnation() >= known.incarnation(),
         (State::Alive, State::Suspect) => update.incarnation() > known.incarnation(),
         _ => false,
+    }
+}
+
+/// A word to a member that it should hear at once: who this node is by now, and whether it suspects
+/// that member, so that it can say otherwise.
+pub(super) fn word(own: Identity, to: Identity, suspicion: Option<&Member<Identity>>) -> Packet {
+    let header = Header {
+        src: own,
+        // What the receiver knows of this identity is as new at least, and stands.
+        src_incarnation: 0,
+        dst: to,
+        message: Message::Gossip,
+    };
+    Packet {
+        header,
+        updates: suspicion.into_iter().cloned().collect(),
     }
 }
 

@@ -101,6 +101,23 @@ fn nobody_is_declared_unreachable_who_is_heard_by_other_means() {
 }
 
 #[test]
+fn who_is_suspected_hears_of_it_though_the_news_passed_it_by() {
+    let mut network = Network::joined(5);
+    network.nodes[4].side = 9;
+    network.is_busy = true;
+    network.suspect(0, 4);
+    network.run(MINUTE);
+    // It hears the others again; what was said of it was said while it did not.
+    network.nodes[4].side = 0;
+    network.run(Duration::from_secs(2));
+    network.is_busy = false;
+    network.run(MINUTE);
+    network.assert_settled();
+    let seen = |index: usize| network.nodes[index].events.len();
+    assert!((0..4).all(|index| seen(index) == 4), "never unreachable");
+}
+
+#[test]
 fn a_pair_that_lost_each_other_meets_again_unaided() {
     let mut network = Network::joined(2);
     network.nodes[1].side = 9;
@@ -239,6 +256,25 @@ fn a_node_with_a_new_identity_notices_when_all_others_go_silent() {
     network.drain(0);
     network.run(MINUTE);
     assert!(network.seen(0).is_empty());
+}
+
+#[test]
+fn who_knows_a_node_by_a_former_identity_is_shown_the_present_one() {
+    let mut network = Network::joined(3);
+    let first = &mut network.nodes[0].machine;
+    let (former, other) = (*first.detector.identity(), Identity::first(peer(2, 2)));
+    let bytes = verdict(Message::TurnUndead, other, former);
+    first.handle_packet(network.now, &bytes).expect("sound");
+    while first.poll_transmit().is_some() {}
+    let bytes = verdict(Message::Gossip, other, former);
+    first.handle_packet(network.now, &bytes).expect("sound");
+    let (to, answer) = first.poll_transmit().expect("an answer");
+    let answer = Packet::parse(&answer).expect("a packet");
+    assert_eq!(
+        (to, answer.header.src.bump),
+        (other.peer(), former.bump + 1)
+    );
+    assert_eq!(first.poll_transmit(), None);
 }
 
 #[test]

@@ -54,6 +54,26 @@ impl Timers {
         self.queue.values().find_map(token)
     }
 
+    /// A verdict stands though the detector has taken a new identity since it was set, which voids its
+    /// timers: what it concerns is another's. Else the suspect would be one until its next turn.
+    pub(super) fn valid(&self, timer: Timer<Identity>) -> Timer<Identity> {
+        match (timer, self.token()) {
+            (
+                Timer::ChangeSuspectToDown {
+                    member_id,
+                    incarnation,
+                    ..
+                },
+                Some(token),
+            ) => Timer::ChangeSuspectToDown {
+                member_id,
+                incarnation,
+                token,
+            },
+            (timer, _) => timer,
+        }
+    }
+
     /// When a member is declared unreachable, if it is suspected here.
     pub(super) fn verdict_at(&self, suspect: &Identity) -> Option<Nanos> {
         let on_suspect = |pending: &Pending| match &pending.timer {
@@ -63,13 +83,6 @@ impl Timers {
         let mut queue = self.queue.iter();
         let (&(at, _), _) = queue.find(|(_, pending)| on_suspect(pending))?;
         Some(at)
-    }
-
-    /// Whether anybody is suspected here.
-    pub(super) fn suspects_anybody(&self) -> bool {
-        self.queue
-            .values()
-            .any(|pending| is_verdict(&pending.timer))
     }
 
     /// The earliest removal of an unreachable node, before its time.
@@ -148,10 +161,8 @@ mod tests {
         assert_eq!(timers.pop_due(Nanos(5)), due(2));
         assert_eq!(timers.pop_due(Nanos(5)), due(1));
         assert_eq!(timers.pop_due(Nanos(5)), None);
-        assert!(timers.suspects_anybody());
         assert_eq!(timers.verdict_at(&identity(2)), None);
         assert_eq!(timers.pop_due(Nanos(9)), due(1));
-        assert!(!timers.suspects_anybody());
         assert_eq!(timers.next_at(), None);
     }
 
@@ -165,6 +176,12 @@ mod tests {
         timers.set(Nanos(0), Nanos(2), Timer::RemoveDown(identity(2)));
         assert_eq!(timers.len(), 3);
         assert_eq!(timers.token(), Some(0));
+        timers.set(Nanos(0), Nanos(3), Timer::ProbeRandomMember(7));
+        let verdict = timers.valid(suspicion(1));
+        assert!(matches!(
+            verdict,
+            Timer::ChangeSuspectToDown { token: 7, .. }
+        ));
         assert_eq!(timers.pop_removal(), Some(Timer::RemoveDown(identity(2))));
         assert_eq!(timers.pop_removal(), Some(Timer::RemoveDown(identity(1))));
         assert_eq!(timers.pop_removal(), None);

@@ -216,6 +216,7 @@ impl Node {
         let peer = self.peers.entry(node).or_default();
         let returned = !peer.connected;
         peer.connected = true;
+        peer.unmet_since = None;
         peer.address = Some(address);
         peer.hear(now);
         peer.progress.restart();
@@ -314,7 +315,7 @@ impl Node {
             peer.urgent_sent = peer.urgent_sent.saturating_sub(URGENT_PER_TICK);
         }
         self.tick_keys(now);
-        self.doubt_mute(now);
+        self.doubt_silent(now);
         self.spread(now);
         self.relay(now);
         self.tick_views(now);
@@ -378,19 +379,22 @@ impl Node {
     }
 
     /// Peers that owe an answer and have said nothing for long are asked at every tick, and then
-    /// suspected, by everybody who notices: their turn with the failure detector comes later.
-    fn doubt_mute(&mut self, now: Nanos) {
+    /// suspected, by everybody who notices: their turn with the failure detector comes later. So are
+    /// those that others say are there, and that cannot be met: who has slept for long takes the dead
+    /// for living, and so does who hears of them from it.
+    fn doubt_silent(&mut self, now: Nanos) {
         let patience_ns = self.mute_patience_ns();
-        let mut mute = Vec::new();
+        let unmet_ns = u64::try_from(UNMET_MAX.as_nanos()).unwrap_or(u64::MAX);
+        let mut doubted = Vec::new();
         for (node, peer) in &mut self.peers {
             if peer.is_mute(now, patience_ns / 2) {
                 peer.progress.restart();
             }
-            if peer.is_mute(now, patience_ns) {
-                mute.push(*node);
+            if peer.is_mute(now, patience_ns) || peer.is_rumour(now, unmet_ns) {
+                doubted.push(*node);
             }
         }
-        for node in mute {
+        for node in doubted {
             self.membership.suspect(now, node);
         }
         self.drain_membership(now);
@@ -419,12 +423,14 @@ impl Node {
                     peer.reachable = true;
                     peer.address.get_or_insert(found.address);
                     if !peer.connected {
+                        peer.hear_of(now, self.started_at);
                         self.outputs.push_back(Output::Event(Event::Found(found)));
                     }
                 }
                 MembershipEvent::Unreachable(node) => {
                     if let Some(peer) = self.peers.get_mut(&node) {
                         peer.reachable = false;
+                        peer.unmet_since = None;
                         peer.lost_at = Some(now);
                     }
                 }
@@ -473,6 +479,10 @@ const PEER_LIFE_TICKS: u32 = 36_000;
 /// tick, so four have to be lost in a row, and then what was asked again.
 const MUTE_TICKS: u32 = 5;
 const MUTE_MIN: std::time::Duration = std::time::Duration::from_millis(800);
+
+/// Who is said to be there and could not be connected to for so long is suspected: time for a few
+/// calls.
+const UNMET_MAX: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Slots of each shard that are looked at in a tick to drop drained ones.
 const SWEEP_SLOTS: usize = 16;

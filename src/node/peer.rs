@@ -24,6 +24,8 @@ pub(super) struct Peer {
     pub(super) silent_since: Option<Nanos>,
     /// Whether the failure detector thinks that somebody reaches it.
     pub(super) reachable: bool,
+    /// Since when the failure detector thinks so by hearsay alone, until that was doubted once.
+    pub(super) unmet_since: Option<Nanos>,
     /// When the failure detector last came to think that nobody reaches it.
     pub(super) lost_at: Option<Nanos>,
     /// Whether an operator, or the process itself, has said that it is gone for good.
@@ -79,6 +81,19 @@ impl Peer {
     pub(super) fn is_mute(&self, now: Nanos, patience_ns: u64) -> bool {
         let mute = |since: Nanos| now.0.saturating_sub(since.0) >= patience_ns;
         self.connected && self.silent_since.is_some_and(mute)
+    }
+
+    /// Others say that it is there. Of who was heard in this life, `since`, or was lost before, this
+    /// node knows more than hearsay.
+    pub(super) fn hear_of(&mut self, now: Nanos, since: Nanos) {
+        let was_met = self.heard_at.is_some_and(|at| at >= since) || self.lost_at.is_some();
+        self.unmet_since = (!was_met).then_some(now);
+    }
+
+    /// Whether there has been nothing but hearsay of it for so long. Says so once.
+    pub(super) fn is_rumour(&mut self, now: Nanos, patience_ns: u64) -> bool {
+        let waits = |since: &mut Nanos| now.0.saturating_sub(since.0) >= patience_ns;
+        self.unmet_since.take_if(waits).is_some()
     }
 
     /// Whether it has acknowledged no grant for longer than `patience_ns` though some were sent.

@@ -13,6 +13,9 @@ use crate::history::What;
 /// How often a node's failure detector is asked what it thinks.
 const LOOK_AROUND_NS: u64 = 50 * MILLI_NS;
 
+/// A row that was not told again is forgotten after so many ticks, less what it took to arrive.
+const ROW_LIFE_TICKS: u64 = 160;
+
 impl World<'_> {
     /// A node has had an input: does it count with others than before?
     pub(super) fn saw_standpoint(&mut self, process: usize) {
@@ -169,6 +172,7 @@ impl World<'_> {
     fn key_differs(&self, living: &[&Process], key: KeyId) -> Option<String> {
         let holders: Vec<Told> = living.iter().filter_map(|of| self.told(of, key)).collect();
         let on_its_way_ns = self.on_its_way_ns(living.len());
+        let row_life_ns = ROW_LIFE_TICKS * self.scenario.cluster.tick_ms * MILLI_NS;
         for origin in &holders {
             // A row is numbered when it is sent: what it says is compared, not its number.
             let Some(sent) = origin.sent.filter(|_| origin.age_ns >= on_its_way_ns) else {
@@ -182,8 +186,9 @@ impl World<'_> {
                         ..*row
                     } == sent
                 };
-                // Of a row that says what is reckoned of the silent nothing need be kept.
-                if !heard.map_or(origin.is_at_base, same) {
+                // A row that says what is reckoned of the silent is not told again, and forgotten in time.
+                let is_forgotten = origin.is_at_base && origin.age_ns >= row_life_ns;
+                if !heard.map_or(is_forgotten, same) {
                     let (of, at) = (origin.place, other.place);
                     return Some(format!(
                         "place {at} lacks the row of place {of} of key {key}"
@@ -194,8 +199,10 @@ impl World<'_> {
         if holders.iter().any(|told| told.age_ns < on_its_way_ns) {
             return None;
         }
-        let levels = || holders.iter().map(|told| told.merged.level);
-        let spread = levels().max()?.saturating_sub(levels().min()?);
+        let spread = holders
+            .iter()
+            .filter_map(|told| told.spread(&holders))
+            .max()?;
         (spread > self.tolerance()).then(|| {
             let units = spread.as_units();
             format!("merged views of key {key} are {units} units apart")
@@ -252,6 +259,24 @@ struct Told {
     is_at_base: bool,
     rows: Vec<(NodeId, Row)>,
     merged: Merged,
+}
+
+impl Told {
+    /// How far merged views are apart from this one that rest on rows of the same origins. A row that
+    /// was not told again is forgotten where it was heard, sooner here than there: what a node reckons
+    /// without it is not what another does with it, and neither is wrong. Rows that have to be kept
+    /// are compared one by one.
+    fn spread(&self, holders: &[Self]) -> Option<Amount> {
+        let origins = |told: &Self| -> BTreeSet<NodeId> {
+            let heard = told.rows.iter().map(|(origin, _)| *origin);
+            heard.chain([told.id]).collect()
+        };
+        let own = origins(self);
+        let alike = holders.iter().filter(|other| origins(other) == own);
+        let levels: Vec<Amount> = alike.map(|other| other.merged.level).collect();
+        let least = *levels.iter().min()?;
+        Some(levels.into_iter().max()?.saturating_sub(least))
+    }
 }
 
 fn views_differ(living: &[&Process]) -> Option<String> {
