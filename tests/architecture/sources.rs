@@ -27,6 +27,7 @@ pub(crate) fn all_sources() -> Vec<Source> {
         "simulations/model/src",
         "simulations/model/tests",
         "simulations/report/src",
+        "benches/counted/src",
     ];
     folders.into_iter().flat_map(sources).collect()
 }

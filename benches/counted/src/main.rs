@@ -1,0 +1,42 @@
+//! Checks to be counted instruction by instruction: see `.ci/instructions`.
+//!
+//! `distributary-counted CASE COUNT` does COUNT checks after a fixed preparation. Two runs with different
+//! counts differ by nothing but checks, so that what the rest costs cancels out.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use distributary::{Key, Limit, Limiter};
+
+const KEYS: u64 = 1_000;
+
+/// Nothing drains while this runs: each unit lasts for an hour or longer.
+const AMPLE: Limit = Limit::per_hour(1).burst(1_000_000);
+const SPENT: Limit = Limit::per_hour(1);
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let (case, count) = (words.next(), words.next());
+    let count: Option<u64> = count.and_then(|count| count.parse().ok());
+    let strings = || (0..KEYS).map(|number| format!("{number:036}"));
+    match (case.as_deref(), count) {
+        (Some("quiet-string"), Some(count)) => walk(AMPLE, &strings().collect::<Vec<_>>(), count),
+        (Some("quiet-u64"), Some(count)) => walk(AMPLE, &(0..KEYS).collect::<Vec<_>>(), count),
+        (Some("denied-string"), Some(count)) => walk(SPENT, &strings().collect::<Vec<_>>(), count),
+        _ => {
+            eprintln!("usage: distributary-counted quiet-string|quiet-u64|denied-string COUNT");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn walk<K: Key>(limit: Limit, keys: &[K], count: u64) {
+    let limiter = Limiter::local(limit);
+    for key in keys {
+        let _decided = limiter.check(key);
+    }
+    for key in keys.iter().cycle().take(count as usize) {
+        let _decided = black_box(limiter.check(black_box(key)));
+    }
+}
