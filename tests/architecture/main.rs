@@ -39,6 +39,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/protocol.md",
     "docs/consistency.md",
     "docs/reports/partitions.md",
+    "benches/README.md",
 ];
 
 #[test]

@@ -1,0 +1,83 @@
+//! The library of this repository.
+
+use std::hint::black_box;
+
+use distributary::{Key, Limit, Limiter, Node};
+use tokio::runtime::Runtime;
+
+use super::Quota;
+use crate::measure::Check;
+
+/// A limiter, and what keeps it alive.
+pub struct Ours {
+    limiter: Limiter,
+    _node: Option<(Node, Runtime)>,
+}
+
+impl Ours {
+    /// For this process alone, with room for `keys` keys. A local limiter keeps a million; for more
+    /// it is the limiter of a node that is its whole cluster.
+    pub fn local(quota: Quota, keys: u64) -> Self {
+        if keys > LOCAL_KEYS_MAX {
+            return Self::node(quota, keys * 2);
+        }
+        Self::of(Limiter::local(limit(quota)))
+    }
+
+    /// The limiter of a node that is its whole cluster.
+    pub fn node(quota: Quota, keys_max: u64) -> Self {
+        let runtime = runtime(1);
+        let node = Node::builder()
+            .secret("a secret of the measured cluster")
+            .limit(LIMIT, limit(quota))
+            .keys_max(keys_max as usize)
+            .start();
+        let node = runtime.block_on(node).expect("a port of loopback is free");
+        Self {
+            limiter: node.limiter(LIMIT).expect("named above"),
+            _node: Some((node, runtime)),
+        }
+    }
+
+    /// One that somebody else keeps alive.
+    pub const fn of(limiter: Limiter) -> Self {
+        Self {
+            limiter,
+            _node: None,
+        }
+    }
+
+    /// The limiter.
+    pub const fn limiter(&self) -> &Limiter {
+        &self.limiter
+    }
+}
+
+/// Keys that a local limiter keeps.
+const LOCAL_KEYS_MAX: u64 = 1 << 20;
+
+/// The limit's name in clusters.
+pub const LIMIT: &str = "versus";
+
+/// A runtime for background work, of so many threads.
+pub fn runtime(threads: usize) -> Runtime {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(threads).enable_all().build();
+    runtime.expect("a runtime can be had")
+}
+
+/// The quota as the library states it.
+pub const fn limit(quota: Quota) -> Limit {
+    Limit::per(quota.units as u64, quota.period)
+}
+
+impl<K> Check<K> for Ours
+where
+    K: Send + Sync,
+    for<'a> &'a K: Key,
+{
+    #[inline]
+    fn check(&self, key: &K) -> bool {
+        black_box(self.limiter.check(key)).is_allowed()
+    }
+}
