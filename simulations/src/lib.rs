@@ -17,6 +17,7 @@ pub mod measure;
 pub mod mutants;
 pub mod network;
 pub mod report;
+mod say;
 pub mod scenario;
 pub mod shrink;
 pub mod strategy;

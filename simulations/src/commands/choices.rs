@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::choices::{all, filled};
+use crate::say::say;
 
 /// Makes the tables of docs/consistency.md, prints them, and puts them in their places.
 ///
@@ -40,7 +41,7 @@ impl Options {
             bar.set_message(table.name);
             let text = table.markdown(&|| bar.inc(1))?;
             broken |= text.contains("broken");
-            bar.suspend(|| println!("{}\n\n{text}\n", table.name));
+            bar.suspend(|| say!("{}\n\n{text}\n", table.name));
             if let Some(file) = &self.into {
                 let named = || file.display().to_string();
                 let document = std::fs::read_to_string(file).with_context(named)?;

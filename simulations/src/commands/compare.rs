@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
+use crate::say;
 use crate::tables::Row;
 
 /// Differences that are printed; the JSON has all.
@@ -82,7 +83,7 @@ impl Options {
             let text = serde_json::to_string_pretty(&comparison.differences)?;
             std::fs::write(path, text + "\n").with_context(|| cannot("write", path))?;
         }
-        print!("{}", shown(&comparison));
+        say::text(format_args!("{}", shown(&comparison)));
         Ok(ExitCode::from(u8::from(comparison.is_worse())))
     }
 }

@@ -8,6 +8,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::{Outcome, Planted, Scope, Search, explore, falsify};
 use serde::Serialize;
 
+use crate::say::say;
+
 /// Walks through every order of events within the bounds of each scope, on the library's own
 /// functions, and counts the distinct states.
 ///
@@ -58,7 +60,7 @@ impl Options {
         };
         scopes.retain(|scope| self.scope.as_deref().is_none_or(|name| name == scope.name));
         ensure!(!scopes.is_empty(), "no scope of that name");
-        println!("scope                 states       steps  depth");
+        say!("scope                 states       steps  depth");
         let bar = bar(scopes.len());
         let (mut told, mut code) = (Vec::new(), 0);
         for scope in &scopes {
@@ -75,7 +77,7 @@ impl Options {
         }
         bar.finish_and_clear();
         let states: usize = told.iter().map(|told| told.outcome.states).sum();
-        println!("{:<17} {states:>10} distinct states", "in all");
+        say!("{:<17} {states:>10} distinct states", "in all");
         self.write(&told)?;
         Ok(ExitCode::from(code))
     }
@@ -85,11 +87,11 @@ impl Options {
         for planted in Planted::ALL {
             let scope = Scope::showing(planted);
             let outcome = falsify(&scope, planted.breaks());
-            println!("{planted:?}, in {}: {}", scope.name, planted.breaks());
+            say!("{planted:?}, in {}: {}", scope.name, planted.breaks());
             match outcome.broken.get(planted.breaks()) {
-                Some(steps) => steps.iter().for_each(|step| println!("    {step}")),
+                Some(steps) => steps.iter().for_each(|step| say!("    {step}")),
                 None => {
-                    println!("    NOT FOUND in {} states", outcome.states);
+                    say!("    NOT FOUND in {} states", outcome.states);
                     code = FALSE;
                 }
             }
@@ -137,18 +139,19 @@ fn worse(one: u8, other: u8) -> u8 {
 
 fn tell(scope: &Scope, outcome: &Outcome) {
     let (states, steps, depth) = (outcome.states, outcome.steps, outcome.depth);
-    println!(
+    say!(
         "{:<17} {states:>10} {steps:>11} {depth:>6}  {}",
-        scope.name, scope.about
+        scope.name,
+        scope.about
     );
     for (claim, steps) in &outcome.broken {
-        println!("    FALSE: {claim}");
-        steps.iter().for_each(|step| println!("        {step}"));
+        say!("    FALSE: {claim}");
+        steps.iter().for_each(|step| say!("        {step}"));
     }
     for claim in &outcome.unseen {
-        println!("    never: {claim}");
+        say!("    never: {claim}");
     }
     for mark in outcome.missed(scope) {
-        println!("    never: {mark:?}");
+        say!("    never: {mark:?}");
     }
 }

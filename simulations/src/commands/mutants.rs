@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+#[cfg(mutant)]
+use crate::say::say;
+
 /// Plants each known bug of the library and runs the swarm until a checker finds it.
 ///
 /// Exit code 0: each was found; 1: one was not. Bugs are compiled under `--cfg mutant` alone: in any
@@ -60,21 +63,21 @@ mod search {
         pub fn execute(self) -> anyhow::Result<ExitCode> {
             let mutants = self.mutants()?;
             let (first, runs) = (self.seed, self.runs);
-            println!(
+            say!(
                 "{} bugs, up to {runs} runs from seed {first}",
                 mutants.len()
             );
-            println!("bug                       caught by         seed   runs");
+            say!("bug                       caught by         seed   runs");
             // A panic is a verdict: the hook's own words would be in the way.
             std::panic::set_hook(Box::new(|_| {}));
             let (mut search, mut pinned) = (Search::new(self.threads), Pinned::default());
             for mutant in &mutants {
                 let caught = search.of(*mutant, (first, runs), None)?;
-                println!("{}", line(*mutant, caught.as_ref()));
+                say!("{}", line(*mutant, caught.as_ref()));
                 pinned.caught.extend(caught);
             }
             drop(std::panic::take_hook());
-            println!("{} of {} caught", pinned.caught.len(), mutants.len());
+            say!("{} of {} caught", pinned.caught.len(), mutants.len());
             self.write(&pinned)?;
             Ok(ExitCode::from(u8::from(
                 pinned.caught.len() < mutants.len(),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use crate::say::say;
 use crate::strategy::Shares;
 use crate::swarm::draw;
 use crate::trial::{Trial, trial};
@@ -27,7 +28,7 @@ impl Options {
     /// A file that can't be written.
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         let scenario = draw(self.seed);
-        println!("{}", toml::to_string(&scenario)?);
+        say!("{}", toml::to_string(&scenario)?);
         let seen = trial(&Shares, &scenario)?;
         tell(&seen);
         if let Some(file) = &self.json {
@@ -40,16 +41,16 @@ impl Options {
 /// Every verdict in a line, and the witness of each that failed.
 pub(super) fn tell(seen: &Trial) {
     for (name, verdict) in &seen.report.verdicts {
-        println!("{name:<13} {}", verdict.line());
+        say!("{name:<13} {}", verdict.line());
     }
     for (name, verdict) in seen.report.failed() {
         let Verdict::Fail(finding) = verdict else {
             continue;
         };
-        println!("\n{name}: {}", finding.text);
-        finding.timeline.iter().for_each(|line| println!("{line}"));
+        say!("\n{name}: {}", finding.text);
+        finding.timeline.iter().for_each(|line| say!("{line}"));
     }
-    println!("\ntrace {:016x}", seen.run.trace_hash);
+    say!("\ntrace {:016x}", seen.run.trace_hash);
 }
 
 fn write(file: &PathBuf, scenario: &Scenario, seen: &Trial) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ use distributary_report::{Document, Fact, Standing, html, json, markdown};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::report::{Evidence, Plan, document, gather, standing};
+use crate::say::say;
 use crate::strategy;
 
 /// Most runs of the swarm in one report.
@@ -63,11 +64,11 @@ impl Options {
         let document = document(&evidence, facts(&evidence, wall_s));
         self.write(&document)?;
         let standing = standing(&evidence);
-        println!("{}: {}", standing.word(), document.question);
+        say!("{}: {}", standing.word(), document.question);
         document
             .summary
             .iter()
-            .for_each(|text| println!("{}", text.characters()));
+            .for_each(|text| say!("{}", text.characters()));
         Ok(ExitCode::from(match standing {
             Standing::Pass => 0,
             Standing::Fail => 1,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::checker::judge_all;
 use crate::history::{Run, Traffic, What};
+use crate::say::say;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
 use crate::workload;
@@ -48,7 +49,7 @@ impl Options {
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         let mut scenario = read(&self.scenario)?;
         scenario.seed = self.seed.unwrap_or(scenario.seed);
-        println!("{}, seed {}", scenario.name, scenario.seed);
+        say!("{}, seed {}", scenario.name, scenario.seed);
         let arrivals = workload::arrivals(&scenario)?;
         let watching = Watching {
             deep: self.deep,
@@ -88,14 +89,11 @@ fn write(file: &Path, told: &Told<'_>) -> anyhow::Result<()> {
 
 fn tell_verdict((name, verdict): &(String, Verdict)) {
     match verdict {
-        Verdict::Pass(finding) => println!("{name}: holds; {}", finding.text),
-        Verdict::Unknown(why) => println!("{name}: not put to the test; {why}"),
+        Verdict::Pass(finding) => say!("{name}: holds; {}", finding.text),
+        Verdict::Unknown(why) => say!("{name}: not put to the test; {why}"),
         Verdict::Fail(finding) => {
-            println!("{name}: FALSE; {}", finding.text);
-            finding
-                .timeline
-                .iter()
-                .for_each(|line| println!("    {line}"));
+            say!("{name}: FALSE; {}", finding.text);
+            finding.timeline.iter().for_each(|line| say!("    {line}"));
         }
     }
 }
@@ -110,14 +108,14 @@ fn tell(scenario: &Scenario, run: &Run) {
         bytes,
     } = run.traffic;
     let node_seconds = (nodes * span_ns as f64 / 1e9).max(f64::MIN_POSITIVE);
-    println!(
+    say!(
         "{} requests, {} admitted, {} unanswered; {:.1} virtual seconds",
         run.arrivals.len(),
         admitted.count(),
         run.unanswered.len(),
         run.ended_ns as f64 / 1e9,
     );
-    println!(
+    say!(
         "per node and second: {:.1} datagrams, {:.0} bytes, {:.2} grants",
         datagrams as f64 / node_seconds,
         bytes as f64 / node_seconds,
@@ -129,13 +127,13 @@ fn tell(scenario: &Scenario, run: &Run) {
             What::Holdings(_) | What::Room { .. } | What::Contended(_)
         );
         if !is_routine {
-            println!("{:>9.3} s  {:?}", note.at_ns as f64 / 1e9, note.what);
+            say!("{:>9.3} s  {:?}", note.at_ns as f64 / 1e9, note.what);
         }
     }
     let taken = run.marks.iter().filter(|(_, count)| **count > 0);
     let taken: Vec<String> = taken
         .map(|(mark, count)| format!("{mark} {count}"))
         .collect();
-    println!("marks: {}", taken.join(", "));
-    println!("trace {:016x} of seed {}", run.trace_hash, scenario.seed);
+    say!("marks: {}", taken.join(", "));
+    say!("trace {:016x} of seed {}", run.trace_hash, scenario.seed);
 }

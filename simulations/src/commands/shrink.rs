@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use super::run::read;
 use crate::Scenario;
+use crate::say::say;
 use crate::shrink::shrink;
 use crate::strategy::Shares;
 use crate::swarm::draw;
@@ -41,14 +42,14 @@ impl Options {
         drop(std::panic::take_hook());
         let witness = witness?;
         let text = toml::to_string(&witness.scenario)?;
-        println!("{text}");
-        println!("{}: {}", witness.checker, witness.finding.text);
+        say!("{text}");
+        say!("{}: {}", witness.checker, witness.finding.text);
         witness
             .finding
             .timeline
             .iter()
-            .for_each(|line| println!("{line}"));
-        println!("({} runs)", witness.runs);
+            .for_each(|line| say!("{line}"));
+        say!("({} runs)", witness.runs);
         if let Some(file) = &self.out {
             std::fs::write(file, text).with_context(|| file.display().to_string())?;
         }

@@ -8,6 +8,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::Verdict;
+use crate::say::say;
 use crate::strategy::Shares;
 use crate::swarm::{Loss, Summary, hunt};
 use crate::world::MARKS;
@@ -45,7 +46,7 @@ impl Options {
     pub fn execute(self) -> anyhow::Result<ExitCode> {
         let drawn = || RandomState::new().hash_one(0u64) % SEED_MAX;
         let seed = self.seed.unwrap_or_else(drawn);
-        println!("seed {seed}, {} runs", self.runs);
+        say!("seed {seed}, {} runs", self.runs);
         let bar = bar(self.runs);
         let mut failed = 0u64;
         // A panic is a verdict and is reported as one: the hook's own words would be in the way.
@@ -84,11 +85,11 @@ fn bar(runs: u64) -> ProgressBar {
 
 fn tell_loss(seed: u64, loss: &Loss) {
     let text = &loss.finding.text;
-    println!("FAIL {}: {text}\n     simulate replay {seed}", loss.checker);
+    say!("FAIL {}: {text}\n     simulate replay {seed}", loss.checker);
 }
 
 fn tell(summary: &Summary, elapsed_s: f64) {
-    println!("\nclaim          pass  unknown  fail  nearest to its bound");
+    say!("\nclaim          pass  unknown  fail  nearest to its bound");
     for (name, claim) in &summary.claims {
         let nearest = claim
             .tightest
@@ -98,18 +99,18 @@ fn tell(summary: &Summary, elapsed_s: f64) {
                 format!("{measured:.4} of {bound:.4} {unit} (seed {seed})")
             });
         let (passed, unknown, failed) = (claim.passed, claim.unknown, claim.failed);
-        println!("{name:<13} {passed:>5} {unknown:>8} {failed:>5}  {nearest}");
+        say!("{name:<13} {passed:>5} {unknown:>8} {failed:>5}  {nearest}");
     }
-    println!("\nrare branch                 runs   of a thousand");
+    say!("\nrare branch                 runs   of a thousand");
     for mark in &summary.marks {
-        println!("{:<25} {:>6} {:>6}", mark.name, mark.runs, mark.milli);
+        say!("{:<25} {:>6} {:>6}", mark.name, mark.runs, mark.milli);
     }
     let coverage = summary.coverage.as_ref().map(Verdict::line);
-    println!(
+    say!(
         "coverage {}",
         coverage.unwrap_or_else(|| "unknown: no marks".to_owned())
     );
-    println!(
+    say!(
         "\n{} runs from seed {}: {} requests, {:.0} virtual s in {elapsed_s:.1} s ({:.0} times real \
          time)",
         summary.runs,

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::measure::ideal_units;
+use crate::say::{self, say};
 use crate::scenario::Mode;
 use crate::strategy::{self, Strategy};
 use crate::tables::bars::OURS;
@@ -82,9 +83,9 @@ impl Options {
             std::fs::write(path, text + "\n")
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        println!("{}\n{}", shown::table(&rows), shown::traffic(&rows));
+        say!("{}\n{}", shown::table(&rows), shown::traffic(&rows));
         if rows.iter().any(|row| row.strategy == OURS) {
-            print!("{}", shown::bars(&bars::judge(&rows)));
+            say::text(format_args!("{}", shown::bars(&bars::judge(&rows))));
         }
         let broken = rows.iter().any(|row| row.strategy == OURS && row.exceeds);
         Ok(ExitCode::from(u8::from(broken)))
