@@ -81,17 +81,20 @@ impl World<'_> {
     pub(super) fn count_groups(&mut self) {
         let ledger = |process: usize| self.processes[process].node.ledger();
         let holds = |process: &usize| !ledger(*process).weight().is_none();
-        let holders: Vec<usize> = self.living().filter(holds).collect();
+        let mut holders: Vec<usize> = self.living().filter(holds).collect();
         let era = |process: usize| ledger(process).era().map(|id| id.number);
         let alike = |one: usize, other: usize| ledger(one).counts_with(ledger(other));
         // Who has opened for the era of another and not followed it yet is with either side, and is
-        // counted with the newer.
-        let lags = |one: usize| {
-            holders
-                .iter()
-                .any(|other| era(*other) > era(one) && alike(one, *other))
-        };
-        let mut rest: Vec<usize> = holders.iter().copied().filter(|one| !lags(*one)).collect();
+        // counted with the newer, if that one is counted: who lags behind a node that lags itself may
+        // have been given up by those whom that node follows.
+        let mut rest: Vec<usize> = Vec::new();
+        holders.sort_by_key(|one| std::cmp::Reverse(era(*one)));
+        for one in holders {
+            let leads = |other: &usize| era(*other) > era(one) && alike(one, *other);
+            if !rest.iter().any(leads) {
+                rest.push(one);
+            }
+        }
         let mut count = 0;
         while let Some(first) = rest.pop() {
             count += 1;
