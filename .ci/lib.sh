@@ -11,6 +11,16 @@ failed() {
     exit 1
 }
 
+# A seed that every commit has another of, and one commit always the same: its first six digits.
+seed_of_commit() {
+    local commit
+    commit=$(git rev-parse HEAD 2>/dev/null) || {
+        printf '61000'
+        return
+    }
+    printf '%d' "0x${commit:0:6}"
+}
+
 # The exit code of a command, whatever it is.
 code_of() {
     local code=0
