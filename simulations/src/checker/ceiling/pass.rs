@@ -84,7 +84,7 @@ pub(in super::super) struct Tightest {
 
 impl Tightest {
     pub const fn slack(&self) -> i128 {
-        self.bound - self.level
+        self.bound.saturating_sub(self.level)
     }
 }
 
@@ -162,12 +162,13 @@ impl<'a> Pass<'a> {
         worst
     }
 
-    /// Time goes on; a fuller interval may start here.
+    /// Time goes on; a fuller interval may start here. By a clock that jumped ahead of all bounds what
+    /// is regained is more than can be counted: then nothing is claimed until one starts.
     fn advance(&mut self, to_ns: u64, index: usize) {
         let ns = to_ns.saturating_sub(self.now_ns);
         self.now_ns = to_ns;
         let regained = self.terms.regained(self.groups, ns);
-        self.level = self.level.map(|level| level - regained);
+        self.level = self.level.map(|level| level.saturating_sub(regained));
         let starts = self.groups <= self.most && (!self.from_one || self.groups == 1);
         if starts && self.level.is_none_or(|level| level <= 0) {
             (self.level, self.from_ns, self.first) = (Some(0), to_ns, index);
@@ -186,7 +187,7 @@ impl<'a> Pass<'a> {
             Change::Founded => self.terms.bursts(1, 1),
             Change::Ahead(ns) => self.terms.regained(1, ns),
         };
-        self.level = self.level.map(|level| level - freed);
+        self.level = self.level.map(|level| level.saturating_sub(freed));
     }
 
     fn admit(&mut self, taken: &Taken, index: usize) -> Option<Tightest> {
