@@ -8,6 +8,7 @@ use super::flow::{Flow, of};
 use super::likelihood::{Likelihood, WHOLE, base_total};
 use super::units::balance;
 use super::{Holder, Scene, signed};
+use crate::share::COUNT_SCALE;
 use crate::units::Amount;
 
 /// A rate follows demand only by more than this part of the whole: without it an evenly loaded
@@ -54,10 +55,11 @@ impl Keeping {
 /// Who should keep how much of the rate.
 pub(super) fn keeping(scene: &Scene<'_>, likelihood: &Likelihood) -> Keeping {
     let holders = scene.holders;
-    let count = keepers_count(
-        scene.pace.burst_units() / scene.cost_units.max(1),
-        holders.len(),
-    );
+    let cost_units = scene.cost_units.max(1);
+    // What a tick brings anew is soon a whole unit wherever it drains, however small the burst.
+    let flows = scene.rate_count_per_tick / COUNT_SCALE * KEEPER_UNITS;
+    let room = scene.pace.burst_units().max(flows) / cost_units;
+    let count = keepers_count(room, holders.len());
     let few = count < holders.len();
     let mixed: Vec<u128> = (0..holders.len())
         .map(|index| mixed(likelihood, index))

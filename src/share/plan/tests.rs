@@ -243,6 +243,21 @@ fn units_of_a_new_key_go_where_the_load_is() {
     assert!(!asks(&holders).contains(&NodeId(1)));
 }
 
+/// A small burst that refills within a tick or two is found everywhere by itself: its rate stays with
+/// all. That of a slow limit is put together.
+#[test]
+fn what_refills_in_a_tick_needs_no_keeper() {
+    let holders = holders([4, 4, 4], [3, 3, 3]);
+    let moves_rate = |rate_count_per_tick: u64| {
+        let plans = (0..3).map(|own| plan_at(rate_count_per_tick, &holders, own, 10));
+        plans
+            .flatten()
+            .any(|planned| !planned.parcel.rate.is_none())
+    };
+    assert!(!moves_rate(5 * COUNT_SCALE));
+    assert!(moves_rate(COUNT_SCALE));
+}
+
 /// Losing interest: with nobody asking, shares go home to the base split exactly.
 #[test]
 fn idle_shares_go_home_exactly() {
