@@ -2,9 +2,6 @@
 
 use std::path::PathBuf;
 
-#[cfg(mutant)]
-use crate::say::say;
-
 /// Plants each known bug of the library and runs the swarm until a checker finds it.
 ///
 /// Exit code 0: each was found; 1: one was not. Bugs are compiled under `--cfg mutant` alone: in any
@@ -54,6 +51,7 @@ mod search {
 
     use super::Options;
     use crate::mutants::{Caught, Pinned, Search};
+    use crate::say::say;
 
     impl Options {
         /// Looks for each bug.
