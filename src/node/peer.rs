@@ -1,9 +1,10 @@
 //! What a node keeps of one peer.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::gossip::Progress;
-use crate::share::{Grant, Outbox};
+use crate::share::{Grant, OUTSTANDING_MAX, Outbox};
 use crate::units::Nanos;
 use crate::view::Report;
 
@@ -40,6 +41,8 @@ pub(super) struct Peer {
     pub(super) granted_upto: u64,
     /// Since when those that were sent wait for word of them: a retry counts anew.
     pub(super) granted_at: Option<Nanos>,
+    /// Grants of its that came before their turn, by number: not applied, and not acknowledged.
+    pub(super) early: BTreeMap<u64, Grant>,
     /// Since when it owes an acknowledgement of grants.
     pub(super) unacknowledged_since: Option<Nanos>,
     /// How far it has heard our rows.
@@ -146,9 +149,24 @@ impl Peer {
         grants
     }
 
-    /// Nothing is on its way to it any more: a new view has begun.
+    /// Holds a grant of its until those before have come, as messages overtake each other.
+    pub(super) fn hold_early(&mut self, applied: u64, grant: &Grant) {
+        while self
+            .early
+            .first_key_value()
+            .is_some_and(|(number, _)| *number <= applied)
+        {
+            self.early.pop_first();
+        }
+        if grant.number > applied && self.early.len() < OUTSTANDING_MAX {
+            self.early.insert(grant.number, *grant);
+        }
+    }
+
+    /// Nothing is on its way to it or from it any more: a new view has begun.
     pub(super) fn void_grants(&mut self) {
         self.outbox.clear();
+        self.early.clear();
         self.granted_upto = 0;
         self.granted_at = None;
         self.unacknowledged_since = None;

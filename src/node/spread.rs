@@ -257,7 +257,27 @@ impl Node {
             return;
         }
         for grant in grants {
-            if self.applied.is_next(from, grant.number) && !self.apply(now, from, grant) {
+            let is_next = self.applied.is_next(from, grant.number);
+            if is_next && !self.apply(now, from, grant) {
+                self.counters.grants_deferred += 1;
+                return;
+            }
+            if !is_next && let Some(peer) = self.peers.get_mut(&from) {
+                peer.hold_early(self.applied.of(from), grant);
+            }
+        }
+        self.take_early(now, from);
+    }
+
+    /// Applies what came before its turn, as far as its turn has come.
+    fn take_early(&mut self, now: Nanos, from: NodeId) {
+        loop {
+            let next = self.applied.of(from) + 1;
+            let peer = self.peers.get_mut(&from);
+            let Some(grant) = peer.and_then(|peer| peer.early.remove(&next)) else {
+                return;
+            };
+            if !self.apply(now, from, &grant) {
                 self.counters.grants_deferred += 1;
                 return;
             }

@@ -22,6 +22,7 @@ mod rendezvous;
 
 pub(crate) use demand::COUNT_SCALE;
 pub use demand::{Demand, Meter};
+pub(crate) use outbox::OUTSTANDING_MAX;
 pub use outbox::{AppliedClock, Grant, Outbox};
 pub(crate) use plan::keepers_count;
 pub use plan::{Holder, MEMBERS_ALL_KEEP, Move, Scene, cost_units, donors, plan};
