@@ -79,7 +79,10 @@ pub use cluster::{
 pub use limit::{
     Basis, Bound, Decision, Limit, LimitError, Overshoot, Rate, Refusal, Refused, Verdict,
 };
-pub use limiter::{Clock, Key, KeyHash, Limiter, ManualClock, MonotonicClock, subscriber};
+pub use limiter::{
+    Clock, Hashing, Key, KeyHash, Limiter, LocalBuilder, ManualClock, MonotonicClock, TscClock,
+    subscriber,
+};
 pub use node::{EvictAfter, Fallback, NodeCounters};
 #[cfg(feature = "quic")]
 pub use quic::{FaultLink, TransportCounters, TransportError};

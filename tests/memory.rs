@@ -26,6 +26,7 @@ fn table(clustered: bool) -> Table {
     let config = TableConfig {
         policies: vec![policy],
         keys_max: KEYS_MAX,
+        capacity: 0,
         tick_ns,
         clustered,
     };

@@ -10,7 +10,7 @@ use rand::rngs::SysRng;
 use super::running::{Remote, Running};
 use super::{Node, StartError, StartOutcome, driver};
 use crate::limit::{Limit, Overshoot, Pace};
-use crate::limiter::{Clock, Core, GuardedClock, KEYS_MAX, KeyHasher, MonotonicClock, limit_id};
+use crate::limiter::{Clock, Core, GuardedClock, Hashing, KEYS_MAX, KeyHasher, TscClock, limit_id};
 use crate::membership::MembershipConfig;
 use crate::node::{EvictAfter, Fallback, Founding, NodeConfig};
 use crate::quic::{FaultLink, Secret, Target, Transport, TransportConfig};
@@ -39,6 +39,7 @@ pub struct Builder {
     fallback: Fallback,
     start_deadline: Duration,
     keys_max: usize,
+    hashing: Hashing,
     clock: Option<Arc<dyn Clock>>,
     fault_link: Option<FaultLink>,
 }
@@ -63,6 +64,7 @@ impl Default for Builder {
             fallback: Fallback::OwnShare,
             start_deadline: Duration::from_secs(10),
             keys_max: KEYS_MAX,
+            hashing: Hashing::default(),
             clock: None,
             fault_link: None,
         }
@@ -194,11 +196,18 @@ impl Builder {
         self
     }
 
-    /// Most keys kept, about 100 bytes each (contended ones about a kilobyte). At the maximum the
+    /// Most keys kept, about 40 bytes each (contended ones about a kilobyte). At the maximum the
     /// key that drains first is given up, and is read as a little fuller than it was: counted as
-    /// `keys_given_up`. Default: about a million.
+    /// `keys_given_up`. Default: about sixteen million.
     pub fn keys_max(mut self, count: usize) -> Self {
         self.keys_max = count;
+        self
+    }
+
+    /// Another hash of keys: what each costs and withstands is said at [`Hashing`]. It must be the same
+    /// on all nodes: one that hashes in another way is refused as one with other limits.
+    pub fn hashing(mut self, hashing: Hashing) -> Self {
+        self.hashing = hashing;
         self
     }
 
@@ -242,7 +251,7 @@ impl Builder {
         let clock = self
             .clock
             .clone()
-            .unwrap_or_else(|| Arc::new(MonotonicClock::new()));
+            .unwrap_or_else(|| Arc::new(TscClock::new()));
         let clock = GuardedClock::new(clock);
         let now = clock.now();
         let table = Arc::new(Table::new(id, self.table_config(policies)));
@@ -258,7 +267,7 @@ impl Builder {
         let core = Core {
             table,
             clock,
-            hasher: KeyHasher::new(key_secret(&secret, &self.cluster)),
+            hasher: KeyHasher::new(key_secret(&secret, &self.cluster), self.hashing),
             cluster: Some(Arc::new(Remote::new(&running))),
         };
         let core = Arc::new(core);
@@ -302,7 +311,7 @@ impl Builder {
             if self.limits[..index].iter().any(|(other, _)| other == name) {
                 return Err(StartError::LimitTwice(name.clone()));
             }
-            let id = limit_id(name);
+            let id = limit_id(name, self.hashing);
             let fits = !name.is_empty() && name.len() <= LIMIT_NAME_BYTES_MAX;
             if !fits || policies.iter().any(|policy| policy.id == id) {
                 return Err(StartError::LimitName(name.clone()));
@@ -341,6 +350,7 @@ impl Builder {
         TableConfig {
             policies,
             keys_max: self.keys_max,
+            capacity: 0,
             tick_ns: u64::try_from(self.tick.as_nanos()).unwrap_or(u64::MAX),
             clustered: true,
         }

@@ -1,8 +1,13 @@
 //! What a limiter answers.
 
+use std::num::NonZero;
 use std::time::Duration;
 
-use crate::units::{KeyId, NodeId};
+use super::UnitsTime;
+use crate::units::{Amount, KeyId, NodeId};
+
+/// No wait will help, or none is needed.
+pub(crate) const NO_RETRY: u64 = u64::MAX;
 
 /// The answer to one request. A refusal is a value, not an error.
 #[must_use = "a decision that nobody reads limits nothing"]
@@ -12,9 +17,10 @@ pub struct Decision {
     pub(crate) basis: Basis,
     pub(crate) burst_units: u64,
     pub(crate) remaining_units: u64,
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) reset_after: Duration,
-    pub(crate) view_age: Duration,
+    /// [`NO_RETRY`] for none.
+    pub(crate) retry_after_ns: u64,
+    pub(crate) reset_after_ns: u64,
+    pub(crate) view_age_ns: u64,
     pub(crate) decided_at_ns: u64,
     pub(crate) charge: Option<Charge>,
 }
@@ -71,6 +77,18 @@ pub struct Charge {
     pub(crate) number: u64,
     /// How much was charged.
     pub(crate) cost_units: u64,
+    /// By when it has drained, if the key was quiet; where it lies in a contended key's account its
+    /// node remembers.
+    pub(crate) drains: Option<NonZero<u64>>,
+}
+
+/// Where a charge lies in its bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It has drained when so much has gone out of the account in all.
+    Filled(Amount),
+    /// It has drained by then: the key was quiet.
+    Drains(UnitsTime),
 }
 
 impl Decision {
@@ -112,19 +130,22 @@ impl Decision {
     /// answered it is the cluster's.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        match self.retry_after_ns {
+            NO_RETRY => None,
+            ns => Some(Duration::from_nanos(ns)),
+        }
     }
 
     /// After what time the key is as good as new, by what this node knows and if nobody asks.
     #[must_use]
     pub const fn reset_after(&self) -> Duration {
-        self.reset_after
+        Duration::from_nanos(self.reset_after_ns)
     }
 
     /// How old the oldest peer's row is that `remaining` rests on; zero if it rests on none.
     #[must_use]
     pub const fn view_age(&self) -> Duration {
-        self.view_age
+        Duration::from_nanos(self.view_age_ns)
     }
 
     /// What was charged, and where: what a refund shows. `None` if nothing was.
@@ -149,7 +170,7 @@ impl Decision {
             Verdict::Allowed => Ok(self),
             Verdict::Refused(refusal) => Err(Refused {
                 refusal,
-                retry_after: self.retry_after,
+                retry_after: self.retry_after(),
             }),
         }
     }

@@ -11,11 +11,13 @@ mod error;
 mod fullness;
 mod pace;
 mod rate;
+mod ratio;
 mod spec;
 
 pub use account::{Account, Parcel};
 pub use bound::Bound;
 pub use decision::{Basis, Charge, Decision, Refusal, Refused, Verdict};
+pub(crate) use decision::{NO_RETRY, Place};
 pub use error::LimitError;
 pub use fullness::Fullness;
 pub use pace::{Pace, UnitsTime};

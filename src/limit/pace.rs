@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Limit;
+use super::ratio::Ratio;
 use crate::units::{Amount, Nanos, Share};
 
 /// A point in units-time: v(t) = ∫ r dt of one limit, in that limit's quanta.
@@ -19,9 +20,11 @@ pub struct UnitsTime(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     burst_units: u64,
-    rate_units: u64,
-    period_ns: u64,
     fraction_bits: u32,
+    /// Quanta in a nanosecond.
+    quanta: Ratio,
+    /// Nanoseconds in a quantum.
+    nanos: Ratio,
 }
 
 /// Sixty years, for which units-time must not run out.
@@ -40,11 +43,12 @@ impl Pace {
                 < LIFE_QUANTA_MAX
         };
         let fraction_bits = (0..=Amount::FRACTION_BITS).rev().find(fits).unwrap_or(0);
+        let quanta_per_period = rate.units() << fraction_bits;
         Self {
             burst_units: limit.burst_units(),
-            rate_units: rate.units(),
-            period_ns: rate.period_ns(),
             fraction_bits,
+            quanta: Ratio::new(quanta_per_period, rate.period_ns()),
+            nanos: Ratio::new(rate.period_ns(), quanta_per_period),
         }
     }
 
@@ -63,16 +67,14 @@ impl Pace {
     /// The units-time of an instant, rounded down.
     #[must_use]
     pub fn at(&self, now: Nanos) -> UnitsTime {
-        let quanta = (u128::from(now.0) * u128::from(self.rate_units)) << self.fraction_bits;
-        UnitsTime(u64::try_from(quanta / u128::from(self.period_ns)).unwrap_or(u64::MAX >> 1))
+        let quanta = self.quanta.floor(now.0);
+        UnitsTime(u64::try_from(quanta).unwrap_or(u64::MAX >> 1))
     }
 
     /// The earliest instant whose units-time is at least `time`.
     #[must_use]
     pub fn instant_of(&self, time: UnitsTime) -> Nanos {
-        let quanta_per_period = u128::from(self.rate_units) << self.fraction_bits;
-        let ns = (u128::from(time.0) * u128::from(self.period_ns)).div_ceil(quanta_per_period);
-        Nanos(u64::try_from(ns).unwrap_or(u64::MAX))
+        Nanos(u64::try_from(self.nanos.ceil(time.0)).unwrap_or(u64::MAX))
     }
 
     /// How long after `now` units-time will have passed `amount` at `share`; `None` is never.
@@ -98,6 +100,19 @@ impl Pace {
     pub fn amount(&self, quanta: u64, share: Share) -> Amount {
         let scaled = u128::from(quanta) << (Amount::FRACTION_BITS - self.fraction_bits);
         Amount::share_of_scaled(share, scaled)
+    }
+
+    /// How many quanta of the whole limit so many units are worth at one equal part of so many.
+    #[must_use]
+    pub(crate) fn quanta_of(&self, units: u64, holders: u64) -> Option<u64> {
+        let parts = u128::from(units).checked_mul(u128::from(holders))?;
+        u64::try_from(parts.checked_mul(1 << self.fraction_bits)?).ok()
+    }
+
+    /// Whole units in so many quanta of the whole limit.
+    #[must_use]
+    pub(crate) const fn floor_units(&self, quanta: u64) -> u64 {
+        quanta >> self.fraction_bits
     }
 
     /// How many quanta of the whole limit an amount at `share` is worth, rounded up.

@@ -2,22 +2,21 @@
 
 mod clock;
 mod key;
+mod local;
 
 pub(crate) use clock::GuardedClock;
-pub use clock::{Clock, ManualClock, MonotonicClock};
-pub use key::{Key, KeyHash, subscriber};
+pub use clock::{Clock, ManualClock, MonotonicClock, TscClock};
+pub use key::{Hashing, Key, KeyHash, subscriber};
 pub(crate) use key::{KeyHasher, limit_id};
+pub use local::LocalBuilder;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use rand::TryRng;
-use rand::rngs::SysRng;
-
-use crate::limit::{Basis, Charge, Decision, Limit, Pace, Refusal, Verdict};
-use crate::table::{Ask, Counters, LimitIndex, Peek, Policy, Table, TableConfig};
+use crate::limit::{Basis, Charge, Decision, Limit, NO_RETRY, Refusal, Verdict};
+use crate::table::{Ask, Counters, LimitIndex, Peek, Table};
 use crate::units::{KeyId, NodeId};
 
 /// A handle on one named limit, for all its keys. Cheap to clone, `Send` and `Sync`.
@@ -60,47 +59,29 @@ pub(crate) trait Cluster: Send + Sync {
 }
 
 /// Keys that a limiter keeps at most, unless told otherwise.
-pub(crate) const KEYS_MAX: usize = 1 << 20;
-
-/// Length of the ticks that a local table counts demand by: it has nobody to tell.
-const LOCAL_TICK_NS: u64 = 100_000_000;
+pub(crate) const KEYS_MAX: usize = 1 << 24;
 
 impl Limiter {
     /// A limiter for this process alone: no cluster, no runtime, no background work.
     ///
-    /// It keeps up to about a million keys; beyond that the key that drains first is given up, which
-    /// refuses a little too much and never admits too much.
+    /// It keeps up to about sixteen million keys, at about 24 bytes each; beyond that the key that drains
+    /// first is given up, which refuses a little too much and never admits too much. What can be chosen
+    /// is chosen with [`Limiter::builder`].
     #[must_use]
     pub fn local(limit: Limit) -> Self {
-        Self::local_with_clock(limit, Arc::new(MonotonicClock::new()))
+        Self::builder(limit).build()
     }
 
     /// The same on another clock.
     #[must_use]
     pub fn local_with_clock(limit: Limit, clock: Arc<dyn Clock>) -> Self {
-        let policy = Policy {
-            id: limit_id("local"),
-            limit,
-            pace: Pace::new(limit),
-        };
-        let config = TableConfig {
-            policies: vec![policy],
-            keys_max: KEYS_MAX,
-            tick_ns: LOCAL_TICK_NS,
-            clustered: false,
-        };
-        let table = Table::new(NodeId(0), config);
-        table.hold_all();
-        let core = Core {
-            table: Arc::new(table),
-            clock: GuardedClock::new(clock),
-            hasher: KeyHasher::new(random_secret()),
-            cluster: None,
-        };
-        Self {
-            core: Arc::new(core),
-            limit: LimitIndex(0),
-        }
+        Self::builder(limit).clock(clock).build()
+    }
+
+    /// A limiter for this process alone, with a choice of clock, hash and memory.
+    #[must_use]
+    pub fn builder(limit: Limit) -> LocalBuilder {
+        LocalBuilder::new(limit)
     }
 
     #[cfg(feature = "quic")]
@@ -174,7 +155,7 @@ impl Limiter {
         };
         self.core
             .table
-            .refund(ask, charge.number, self.core.clock.now())
+            .refund(ask, charge.number, charge.drains, self.core.clock.now())
     }
 
     /// The nodes that own `key`, the one that decides for it first: route its requests there and
@@ -219,12 +200,10 @@ impl Limiter {
     }
 
     /// With the time of decision as the caller's clock tells it.
-    fn stamped(&self, decision: Decision) -> Decision {
-        let decided_at_ns = decision.decided_at_ns;
-        Decision {
-            decided_at_ns: decided_at_ns.saturating_add(self.core.clock.era_ns()),
-            ..decision
-        }
+    fn stamped(&self, mut decision: Decision) -> Decision {
+        let era_ns = self.core.clock.era_ns();
+        decision.decided_at_ns = decision.decided_at_ns.saturating_add(era_ns);
+        decision
     }
 
     /// An empty key is refused: it would be one bucket for everybody who forgot to say who they are.
@@ -234,9 +213,9 @@ impl Limiter {
             basis: Basis::OwnShare,
             burst_units: self.limit().burst_units(),
             remaining_units: 0,
-            retry_after: None,
-            reset_after: std::time::Duration::ZERO,
-            view_age: std::time::Duration::ZERO,
+            retry_after_ns: NO_RETRY,
+            reset_after_ns: 0,
+            view_age_ns: 0,
             decided_at_ns: self.core.clock.now().0,
             charge: None,
         })
@@ -249,14 +228,4 @@ impl fmt::Debug for Limiter {
             .field("limit", &self.limit())
             .finish_non_exhaustive()
     }
-}
-
-/// A secret from the operating system. Without one keys still work; they could be chosen to
-/// collide, which costs whoever does it a shared bucket.
-fn random_secret() -> [u8; 16] {
-    let mut secret = [0; 16];
-    if SysRng.try_fill_bytes(&mut secret).is_err() {
-        tracing::warn!("no randomness from the operating system: key ids are predictable");
-    }
-    secret
 }

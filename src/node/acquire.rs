@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use crate::limit::{Basis, Charge, Decision, Refusal, Verdict};
+use crate::limit::{Basis, Charge, Decision, NO_RETRY, Refusal, Verdict};
 use crate::share::owners;
 use crate::table::{Ask, LimitIndex};
-use crate::units::{KeyId, Nanos, NodeId};
+use crate::units::{KeyId, Nanos, NodeId, duration_ns};
 use crate::wire::{Answer, Message, Question, Refund};
 
 use super::asking::{Asked, Remembered, Waiting};
@@ -288,6 +288,7 @@ impl Node {
             node: holder,
             key: ask.key,
             number: answer.charge,
+            drains: None,
             cost_units: ask.cost_units,
         };
         let retry = Duration::from_nanos(answer.retry_after_ns);
@@ -303,9 +304,13 @@ impl Node {
             },
             burst_units: self.table.policy(ask.limit).pace.burst_units(),
             remaining_units: answer.remaining_units,
-            retry_after: (!answer.allowed).then_some(retry),
-            reset_after: Duration::from_nanos(answer.reset_after_ns),
-            view_age: Duration::ZERO,
+            retry_after_ns: if answer.allowed {
+                NO_RETRY
+            } else {
+                duration_ns(retry)
+            },
+            reset_after_ns: answer.reset_after_ns,
+            view_age_ns: 0,
             decided_at_ns: answer.decided_at_ns,
             charge: answer.allowed.then_some(charge),
         }
@@ -322,7 +327,7 @@ impl Node {
         if decision.is_allowed() {
             self.asking.was_given(place, now);
         }
-        let Some(retry_after) = decision.retry_after.filter(|_| asked.holder != self.id) else {
+        let Some(retry_after) = decision.retry_after().filter(|_| asked.holder != self.id) else {
             return;
         };
         let most_ns = self.config.ticks_ns(REFUSAL_TICKS);
@@ -343,7 +348,7 @@ impl Node {
                 cost_units: ask.cost_units,
                 until: asked.at.after(rest).min(Nanos(now.0 + most_ns)),
                 retry_at,
-                reset_at: now.after(decision.reset_after),
+                reset_at: now.after(decision.reset_after()),
                 in_vain,
             };
             self.asking.refusals.insert(place, remembered);
@@ -360,9 +365,9 @@ impl Node {
             basis: Basis::Holder(holder),
             burst_units: self.table.policy(ask.limit).pace.burst_units(),
             remaining_units: 0,
-            retry_after: Some(refusal.retry_at.since(now)),
-            reset_after: refusal.reset_at.since(now),
-            view_age: Duration::ZERO,
+            retry_after_ns: duration_ns(refusal.retry_at.since(now)),
+            reset_after_ns: duration_ns(refusal.reset_at.since(now)),
+            view_age_ns: 0,
             decided_at_ns: now.0,
             charge: None,
         })
@@ -456,11 +461,10 @@ impl Node {
                     now,
                 );
                 let verdict = Verdict::Refused(Refusal::NoAnswer);
-                let retry_after = Some(self.config.tick);
                 Decision {
                     verdict,
                     basis: Basis::Fallback,
-                    retry_after,
+                    retry_after_ns: duration_ns(self.config.tick),
                     ..free
                 }
             }
@@ -493,7 +497,7 @@ impl Node {
                 key: charge.key,
                 cost_units: charge.cost_units,
             };
-            return self.table.refund(ask, charge.number, now);
+            return self.table.refund(ask, charge.number, charge.drains, now);
         }
         self.asking.refusals.remove(&(charge.key, charge.node));
         let refund = Refund {
@@ -515,7 +519,7 @@ impl Node {
                 key: refund.key,
                 cost_units: refund.cost_units,
             };
-            self.table.refund(ask, refund.charge, now);
+            self.table.refund(ask, refund.charge, None, now);
         }
     }
 }

@@ -3,16 +3,16 @@
 //! This is the line where the node asks the bucket, and then the merged view: an audit of what can
 //! be admitted begins here, at [`decide`].
 
+use std::num::NonZero;
 use std::time::Duration;
 
-use super::map::{Slot, Slots};
-use super::receipts::Place;
 use super::shard::Shard;
 use super::signals::Signal;
+use super::slots::{self, Said};
 use super::{Ask, Constants, Entry, LimitIndex, Peek, Policy, TableConfig};
-use crate::limit::{Basis, Charge, Decision, Pace, Refusal, UnitsTime, Verdict};
+use crate::limit::{Basis, Charge, Decision, NO_RETRY, Pace, Place, Refusal, UnitsTime, Verdict};
 use crate::row::Merged;
-use crate::units::{Amount, KeyId, Nanos, Share};
+use crate::units::{Amount, KeyId, Nanos, Share, duration_ns};
 
 /// A quiet key's bucket is at most this part full: 1/2. Beyond it the key is contended.
 const QUIET_PART: u64 = 2;
@@ -26,122 +26,125 @@ const VAIN_DOUBLINGS_MAX: u32 = 6;
 /// The first few go out at their usual pace: an answer takes a round trip.
 const VAIN_FREE: u32 = 2;
 
-pub(super) fn check(
-    shard: &mut Shard,
-    config: &TableConfig,
-    ask: Ask,
-    now: Nanos,
-    wants: bool,
-) -> (Decision, Signal) {
-    let policy = &config.policies[usize::from(ask.limit.0)];
-    if ask.cost_units > policy.pace.burst_units() {
-        shard.counted.refused += 1;
-        return (
-            refused(policy, Refusal::CostAboveBurst, now),
-            Signal::Silent,
-        );
+/// One request, and what it is decided by.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub(super) config: &'a TableConfig,
+    pub(super) policy: &'a Policy,
+    pub(super) ask: Ask,
+    pub(super) now: Nanos,
+    /// Whether rights that run out here are to be asked for.
+    pub(super) wants: bool,
+}
+
+/// Decides; `decision` is one that [`undecided`] has made.
+pub(super) fn check(shard: &mut Shard, case: &Case<'_>, decision: &mut Decision) -> Signal {
+    if case.ask.cost_units > case.policy.pace.burst_units() {
+        refuse(shard, decision, Refusal::CostAboveBurst);
+        return Signal::Silent;
     }
-    if !shard.contended.contains(&ask.key)
-        && let Some(decision) = check_quiet(shard, config, ask, now)
-    {
-        return (decision, Signal::Silent);
+    let found = shard.slots.find(case.ask.key);
+    let contended = matches!(found, Some((_, Said::Contended(_))));
+    if !contended && check_quiet(shard, case, found, decision).is_some() {
+        return Signal::Silent;
     }
-    check_contended(shard, config, ask, now, wants)
+    check_contended(shard, case, decision)
 }
 
 /// A quiet key that stays quiet, or is refused for good reason; `None` if it becomes contended.
-fn check_quiet(shard: &mut Shard, config: &TableConfig, ask: Ask, now: Nanos) -> Option<Decision> {
-    let policy = &config.policies[usize::from(ask.limit.0)];
-    let (pace, base) = (&policy.pace, shard.constants(ask.limit).base);
-    let time = pace.at(now);
-    let drains = shard.quiet_time(ask.limit, ask.key, time);
-    let cost = Amount::from_units(ask.cost_units);
-    if base.is_none() {
-        shard.counted.refused += u64::from(ask.cost_units > 0);
-        let refusal = refused(policy, Refusal::NoShare, now);
-        return Some(if ask.cost_units == 0 {
-            allowed(refusal)
-        } else {
-            refusal
-        });
+/// `found` is what its slot says.
+fn check_quiet(
+    shard: &mut Shard,
+    case: &Case<'_>,
+    found: Option<(slots::Place, Said)>,
+    decision: &mut Decision,
+) -> Option<()> {
+    let &Case { ask, now, .. } = case;
+    let (pace, constants) = (&case.policy.pace, shard.constants(ask.limit));
+    if constants.base.is_none() {
+        without_share(shard, ask, decision);
+        return Some(());
     }
-    let after = pace
-        .quanta_ceil(cost, base)
+    let time = pace.at(now);
+    let drains = constants.drains(found, time);
+    let burst = pace.burst_quanta();
+    let after = constants
+        .quanta(pace, ask.cost_units)
         .and_then(|quanta| drains.0.checked_add(quanta))?;
-    let full = time.0.saturating_add(pace.burst_quanta());
-    if config.clustered && after > time.0 + pace.burst_quanta() / QUIET_PART && ask.cost_units > 0 {
+    if ask.cost_units == 0 {
+        constants.view(pace, drains, time, now).tell(decision);
+        allow(decision);
+        return Some(());
+    }
+    if case.config.clustered && after > time.0 + burst / QUIET_PART {
         return None;
     }
-    let view = |drains: UnitsTime| quiet_view(shard.constants(ask.limit), pace, drains, now);
-    if after > full && ask.cost_units > 0 {
-        let decision = Decision {
-            retry_after: Some(
-                pace.instant_of(UnitsTime(after - pace.burst_quanta()))
-                    .since(now),
-            ),
-            ..view(drains).onto(refused(policy, Refusal::OverLimit, now))
-        };
-        shard.counted.refused += 1;
-        return Some(decision);
+    if after > time.0.saturating_add(burst) {
+        let possible = pace.instant_of(UnitsTime(after - burst));
+        constants.view(pace, drains, time, now).tell(decision);
+        decision.retry_after_ns = possible.0.saturating_sub(now.0);
+        refuse(shard, decision, Refusal::OverLimit);
+        return Some(());
     }
-    if ask.cost_units == 0 {
-        return Some(allowed(view(drains).onto(refused(
-            policy,
-            Refusal::OverLimit,
-            now,
-        ))));
+    let (after, said) = (UnitsTime(after), Said::Quiet(UnitsTime(after)));
+    constants.view(pace, after, time, now).tell(decision);
+    match found {
+        Some((place, _)) => shard.slots.set(place, said),
+        None if shard.make_room(case.config, now) => shard.slots.add(ask.key, ask.limit, said),
+        None => {
+            no_room(shard, decision);
+            return Some(());
+        }
     }
-    let decision = view(UnitsTime(after)).onto(refused(policy, Refusal::OverLimit, now));
-    if shard.slots.find(ask.key).is_none() && !shard.make_room(config, now) {
-        return Some(no_room(shard, policy, now));
-    }
-    shard
-        .slots
-        .store(ask.key, Slot::Quiet(ask.limit, UnitsTime(after)));
-    Some(charged(shard, decision, ask, Basis::OwnShare))
+    charge(shard, case, Place::Drains(after), Basis::OwnShare, decision);
+    Some(())
 }
 
-/// `wants`: whether rights that run out here are to be asked for.
-fn check_contended(
-    shard: &mut Shard,
-    config: &TableConfig,
-    ask: Ask,
-    now: Nanos,
-    wants: bool,
-) -> (Decision, Signal) {
-    let policy = &config.policies[usize::from(ask.limit.0)];
-    let tick = now.0 / config.tick_ns;
+/// Who holds nothing refuses; a free request is allowed even so.
+fn without_share(shard: &mut Shard, ask: Ask, decision: &mut Decision) {
+    if ask.cost_units == 0 {
+        allow(decision);
+    } else {
+        refuse(shard, decision, Refusal::NoShare);
+    }
+}
+
+fn check_contended(shard: &mut Shard, case: &Case<'_>, decision: &mut Decision) -> Signal {
+    let &Case {
+        config,
+        policy,
+        ask,
+        now,
+        wants,
+    } = case;
     let Some((entry, constants)) = shard.contend(config, ask.limit, ask.key, now) else {
-        return (no_room(shard, policy, now), Signal::Silent);
+        no_room(shard, decision);
+        return Signal::Silent;
     };
     entry.drain(&policy.pace, now);
-    entry.meter.count(ask.cost_units, tick);
+    entry.meter.count(ask.cost_units, now.0 / config.tick_ns);
     let cost = Amount::from_units(ask.cost_units);
     let basis = decide(entry, constants, cost, &policy.pace, now);
     let merged = entry.merged(&constants.others, &policy.pace, now);
-    let view = View::of(&merged, &policy.pace, now);
-    let refusal = if entry.account.share().is_none() {
-        Refusal::NoShare
-    } else {
-        Refusal::OverLimit
-    };
-    let mut decision = view.onto(refused(policy, refusal, now));
+    View::of(&merged, &policy.pace, now).tell(decision);
+    let holds = !entry.account.share().is_none();
     if basis.is_none() {
-        entry.unmet_units =
-            entry
-                .unmet_units
-                .saturating_add(if wants { ask.cost_units } else { 0 });
-        decision.retry_after = Some(retry_after(entry, constants, cost, policy, config, now));
+        let unmet_units = if wants { ask.cost_units } else { 0 };
+        entry.unmet_units = entry.unmet_units.saturating_add(unmet_units);
+        let after = retry_after(entry, constants, cost, policy, config, now);
+        decision.retry_after_ns = duration_ns(after);
     }
     let signal = match wants {
         true => signal(entry, basis, &policy.pace, now, config.tick_ns),
         false => changed(entry),
     };
-    let Some(basis) = basis else {
-        shard.counted.refused += 1;
-        return (decision, signal);
-    };
-    (charged(shard, decision, ask, basis), signal)
+    let place = Place::Filled(entry.account.filled());
+    match basis {
+        Some(basis) => charge(shard, case, place, basis, decision),
+        None if holds => refuse(shard, decision, Refusal::OverLimit),
+        None => refuse(shard, decision, Refusal::NoShare),
+    }
+    signal
 }
 
 /// Rule of admission: on its own rights; else on its right of overdraft, if the merged view says
@@ -281,99 +284,82 @@ fn first_instant(
 }
 
 /// What a decision says besides yes and no.
-struct View {
-    remaining_units: u64,
-    reset_after: Duration,
-    age: Duration,
+pub(super) struct View {
+    pub(super) remaining_units: u64,
+    pub(super) reset_after_ns: u64,
+    pub(super) age_ns: u64,
 }
 
 impl View {
     fn of(merged: &Merged, pace: &Pace, now: Nanos) -> Self {
         Self {
             remaining_units: merged.balance.floor_units(),
-            reset_after: pace
+            reset_after_ns: pace
                 .time_to_drain(merged.level, Share::WHOLE, now)
-                .unwrap_or(NEVER),
-            age: merged.age,
+                .map_or(duration_ns(NEVER), duration_ns),
+            age_ns: duration_ns(merged.age),
         }
     }
 
-    fn onto(&self, decision: Decision) -> Decision {
-        Decision {
-            remaining_units: self.remaining_units,
-            reset_after: self.reset_after,
-            view_age: self.age,
-            ..decision
-        }
+    fn tell(&self, decision: &mut Decision) {
+        decision.remaining_units = self.remaining_units;
+        decision.reset_after_ns = self.reset_after_ns;
+        decision.view_age_ns = self.age_ns;
     }
 }
 
-/// The view of a quiet key: this node's part of the bucket, and the others' as good as empty.
-fn quiet_view(constants: &Constants, pace: &Pace, drains: UnitsTime, now: Nanos) -> View {
-    let ahead = drains.0.saturating_sub(pace.at(now).0);
-    let left = pace.amount(pace.burst_quanta().saturating_sub(ahead), constants.base);
-    let others = Amount::share_of_units(constants.others_base, pace.burst_units());
-    View {
-        remaining_units: left.saturating_add(others).floor_units(),
-        reset_after: pace.instant_of(drains).since(now),
-        age: Duration::ZERO,
-    }
-}
-
-fn refused(policy: &Policy, refusal: Refusal, now: Nanos) -> Decision {
+/// What a decision begins as: it is filled in where it lies, as it is large.
+pub(super) const fn undecided(policy: &Policy, now: Nanos) -> Decision {
     Decision {
-        verdict: Verdict::Refused(refusal),
+        verdict: Verdict::Refused(Refusal::OverLimit),
         basis: Basis::OwnShare,
         burst_units: policy.limit.burst_units(),
         remaining_units: 0,
-        retry_after: None,
-        reset_after: Duration::ZERO,
-        view_age: Duration::ZERO,
+        retry_after_ns: NO_RETRY,
+        reset_after_ns: 0,
+        view_age_ns: 0,
         decided_at_ns: now.0,
         charge: None,
     }
 }
 
-fn allowed(decision: Decision) -> Decision {
-    Decision {
-        verdict: Verdict::Allowed,
-        retry_after: None,
-        ..decision
-    }
+const fn allow(decision: &mut Decision) {
+    decision.verdict = Verdict::Allowed;
+    decision.retry_after_ns = NO_RETRY;
 }
 
-fn no_room(shard: &mut Shard, policy: &Policy, now: Nanos) -> Decision {
+const fn refuse(shard: &mut Shard, decision: &mut Decision, refusal: Refusal) {
     shard.counted.refused += 1;
-    shard.counted.refused_no_room += 1;
-    refused(policy, Refusal::NoRoom, now)
+    decision.verdict = Verdict::Refused(refusal);
 }
 
-fn charged(shard: &mut Shard, decision: Decision, ask: Ask, basis: Basis) -> Decision {
+fn no_room(shard: &mut Shard, decision: &mut Decision) {
+    *decision = Decision {
+        remaining_units: 0,
+        retry_after_ns: NO_RETRY,
+        reset_after_ns: 0,
+        ..*decision
+    };
+    refuse(shard, decision, Refusal::NoRoom);
+    shard.counted.refused_no_room += 1;
+}
+
+fn charge(shard: &mut Shard, case: &Case<'_>, place: Place, basis: Basis, decision: &mut Decision) {
+    let &Case { ask, wants, .. } = case;
     match basis {
         Basis::Overdraft => shard.counted.allowed_overdrawn += 1,
         _ => shard.counted.allowed_owned += 1,
     }
     shard.counted.admitted_units = shard.counted.admitted_units.saturating_add(ask.cost_units);
-    let charge = (ask.cost_units > 0).then(|| Charge {
+    decision.basis = basis;
+    decision.charge = (ask.cost_units > 0).then(|| Charge {
         node: shard.node,
         key: ask.key,
-        number: shard.receipts.issue(last_place(&mut shard.slots, ask.key)),
+        number: shard.receipts.issue(),
         cost_units: ask.cost_units,
+        drains: shard.told(place, wants),
     });
-    Decision {
-        basis,
-        charge,
-        ..allowed(decision)
-    }
-}
-
-/// Where what was charged last lies in its bucket: it drains after all that is in it.
-fn last_place(slots: &mut impl Slots, key: KeyId) -> Place {
-    match slots.find(key) {
-        Some(Slot::Contended(entry)) => Place::Filled(entry.account.filled()),
-        Some(Slot::Quiet(_, time)) => Place::Drains(*time),
-        None => Place::Drains(UnitsTime(0)),
-    }
+    allow(decision);
 }
 
 /// Takes back what is left of a charge. What has drained since is in use again already: to take the
@@ -382,12 +368,15 @@ pub(super) fn refund(
     shard: &mut Shard,
     config: &TableConfig,
     ask: Ask,
-    number: u64,
+    (number, place): (u64, Option<Place>),
     now: Nanos,
 ) -> bool {
-    let Some(place) = shard.receipts.redeem(number) else {
+    let Some(place) = place.or_else(|| shard.receipts.place_of(number)) else {
         return false;
     };
+    if !shard.receipts.redeem(number) {
+        return false;
+    }
     let cost = Amount::from_units(ask.cost_units);
     shard.counted.refunded_units = shard.counted.refunded_units.saturating_add(ask.cost_units);
     let charge = (ask.key, number, place);
@@ -399,6 +388,18 @@ pub(super) fn refund(
 }
 
 impl Shard {
+    /// What a receipt tells of where its charge lies. The rest is kept here: of contended keys, and for
+    /// who asked from elsewhere and knows its charge by the number only.
+    fn told(&mut self, place: Place, wants: bool) -> Option<NonZero<u64>> {
+        match place {
+            Place::Drains(time) if wants => NonZero::new(time.0),
+            _ => {
+                self.receipts.keep(place);
+                None
+            }
+        }
+    }
+
     /// Takes back what has not drained of a charge, from a contended key: how much that was.
     fn refund_contended(
         &mut self,
@@ -407,9 +408,10 @@ impl Shard {
         cost: Amount,
         now: Nanos,
     ) -> Option<Amount> {
-        let Some(Slot::Contended(entry)) = self.slots.find(charge.0) else {
+        let Some((_, Said::Contended(number))) = self.slots.find(charge.0) else {
             return None;
         };
+        let entry = self.entries.get_mut(number)?.as_deref_mut()?;
         // By the slot's own limit: the one that was named may be another's.
         let pace = &config.policies[usize::from(entry.limit.0)].pace;
         entry.drain(pace, now);
@@ -429,10 +431,10 @@ impl Shard {
         cost: Amount,
         now: Nanos,
     ) -> Amount {
-        let Some(Slot::Quiet(limit, time)) = self.slots.find(key) else {
+        let Some((slot, Said::Quiet(time))) = self.slots.find(key) else {
             return Amount::ZERO;
         };
-        let limit = usize::from(limit.0);
+        let limit = usize::from(self.slots.limit_at(slot).0);
         let (pace, base) = (&config.policies[limit].pace, self.constants[limit].base);
         let left = match (place, self.receipts.taken_ahead(key, number, u64::MAX)) {
             (Place::Drains(drains), Amount::ZERO) => drains.0.saturating_sub(pace.at(now).0),
@@ -448,7 +450,8 @@ impl Shard {
         let back = pace
             .quanta_ceil(cost, base)
             .map_or(0, |quanta| quanta.saturating_sub(1));
-        *time = UnitsTime(time.0.saturating_sub(back.min(left)));
+        let sooner = UnitsTime(time.0.saturating_sub(back.min(left)));
+        self.slots.set(slot, Said::Quiet(sooner));
         cost
     }
 }
@@ -469,13 +472,14 @@ pub(super) fn peek(
         let shares = [account.share(), account.rate(), account.overdraft()];
         return peeked(shares, aged.account.level(), &view, true);
     }
-    let drains = shard.quiet_time(limit, key, pace.at(now));
+    let time = pace.at(now);
+    let drains = shard.quiet_time(limit, key, time);
     let constants = shard.constants(limit);
-    let level = pace.amount(drains.0 - pace.at(now).0, constants.base);
+    let level = pace.amount(drains.0 - time.0, constants.base);
     peeked(
         [constants.base, constants.base, constants.overdraft],
         level,
-        &quiet_view(constants, pace, drains, now),
+        &constants.view(pace, drains, time, now),
         false,
     )
 }
@@ -488,7 +492,7 @@ fn peeked(shares: [Share; 3], level: Amount, view: &View, contended: bool) -> Pe
         overdraft,
         level_units: level.as_units(),
         remaining: view.remaining_units,
-        reset_after: view.reset_after,
+        reset_after: Duration::from_nanos(view.reset_after_ns),
         contended,
     }
 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::limit::UnitsTime;
+use super::check::View;
+use super::slots::{Place, Said};
+use crate::limit::{Pace, UnitsTime};
 use crate::row::Standing;
-use crate::units::Share;
+use crate::units::{Amount, Nanos, Share};
 
 /// One shard's constants for one limit.
 #[derive(Clone, Debug)]
@@ -38,5 +40,55 @@ impl Constants {
     pub(super) fn set_others(&mut self, others: Arc<[Standing]>) {
         self.others_base = others.iter().map(|member| member.base).sum();
         self.others = others;
+    }
+
+    /// When a quiet key will have drained, at the earliest now. `found` is what its slot says.
+    pub(super) fn drains(&self, found: Option<(Place, Said)>, now: UnitsTime) -> UnitsTime {
+        let time = match found {
+            Some((_, Said::Quiet(time))) => time,
+            _ => self.given_up,
+        };
+        time.max(self.floor).max(now)
+    }
+
+    /// Among how many holders a quiet key is divided equally; 0 if it is not.
+    const fn holders(&self) -> u64 {
+        if self.base.parts() == Share::WHOLE.parts() {
+            return 1;
+        }
+        match Share::WHOLE.parts().checked_div(self.base.parts()) {
+            Some(holders) if holders * self.base.parts() == Share::WHOLE.parts() => holders,
+            _ => 0,
+        }
+    }
+
+    /// How many quanta so many units of a quiet key are worth here, rounded up: exactly `k` units at a
+    /// share of `1/k`.
+    pub(super) fn quanta(&self, pace: &Pace, cost_units: u64) -> Option<u64> {
+        match self.holders() {
+            0 => pace.quanta_ceil(Amount::from_units(cost_units), self.base),
+            holders => pace.quanta_of(cost_units, holders),
+        }
+    }
+
+    /// The view of a quiet key: this node's part of the bucket, and the others' as good as empty.
+    pub(super) fn view(&self, pace: &Pace, drains: UnitsTime, time: UnitsTime, now: Nanos) -> View {
+        let ahead = drains.0.saturating_sub(time.0);
+        let left = pace.burst_quanta().saturating_sub(ahead);
+        View {
+            remaining_units: self.remaining_units(pace, left),
+            reset_after_ns: pace.instant_of(drains).0.saturating_sub(now.0),
+            age_ns: 0,
+        }
+    }
+
+    /// Units that are left of a quiet key if so many quanta are left of this node's part.
+    fn remaining_units(&self, pace: &Pace, left_quanta: u64) -> u64 {
+        if self.base == Share::WHOLE && self.others_base.is_none() {
+            return pace.floor_units(left_quanta);
+        }
+        let left = pace.amount(left_quanta, self.base);
+        let others = Amount::share_of_units(self.others_base, pace.burst_units());
+        left.saturating_add(others).floor_units()
     }
 }

@@ -1,8 +1,8 @@
 //! What a node keeps of a contended key.
 
 use super::LimitIndex;
-use super::receipts::{Place, Receipts};
-use crate::limit::{Account, Pace, Parcel, UnitsTime};
+use super::receipts::Receipts;
+use crate::limit::{Account, Pace, Parcel, Place, UnitsTime};
 use crate::row::{Merged, Row, Rows, Standing};
 use crate::share::Meter;
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};

@@ -4,8 +4,8 @@
 //! moment at which a part of them is left behind. The fullest quiet keys, a bounded number, are
 //! made contended first, and so are listed: the bound on the rest is what a join costs everybody.
 
-use super::map::{Slot, Slots};
-use super::shard::Shard;
+use super::shard::{Shard, times};
+use super::slots::{Place, Said, Seen};
 use super::{LimitIndex, SHARDS, Table, TableConfig};
 use crate::limit::{Fullness, Pace};
 use crate::units::{KeyId, LimitId, Nanos, Share};
@@ -115,9 +115,9 @@ impl Shard {
     fn list_fullest(&mut self, config: &TableConfig, tops: &Tops, now: Nanos) {
         let quota = quota(config);
         let mut above: Vec<Vec<KeyId>> = vec![Vec::new(); tops.len()];
-        self.each_quiet(config, now, |limit, key, ahead| {
+        self.each_quiet(config, now, |limit, place, ahead| {
             if ahead > tops[limit] && above[limit].len() < quota {
-                above[limit].push(key);
+                above[limit].extend(self.slots.key_at(place));
             }
         });
         for (limit, keys) in (0..).map(LimitIndex).zip(above) {
@@ -158,24 +158,20 @@ impl Shard {
             .saturating_sub(time.0)
     }
 
+    /// How far ahead each quiet key is, and where it is.
     fn each_quiet(
         &self,
         config: &TableConfig,
         now: Nanos,
-        mut look: impl FnMut(usize, KeyId, u64),
+        mut look: impl FnMut(usize, Place, u64),
     ) {
-        let times: Vec<_> = config
-            .policies
-            .iter()
-            .map(|policy| policy.pace.at(now))
-            .collect();
-        self.slots.each(&mut |key, slot| {
-            if let Slot::Quiet(limit, time) = slot {
+        let times = times(config, now);
+        for Seen { place, limit, said } in self.slots.each() {
+            if let Said::Quiet(time) = said {
                 let limit = usize::from(limit.0);
-                let ahead = time.0.saturating_sub(times[limit].0);
-                look(limit, key, ahead);
+                look(limit, place, time.0.saturating_sub(times[limit].0));
             }
-        });
+        }
     }
 }
 
@@ -200,6 +196,7 @@ mod tests {
         let config = TableConfig {
             policies: vec![policy],
             keys_max: 100_000,
+            capacity: 0,
             tick_ns: 100_000_000,
             clustered: true,
         };

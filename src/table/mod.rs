@@ -19,10 +19,11 @@ mod constants;
 mod counters;
 mod entry;
 mod freeze;
-mod map;
+mod page;
 mod receipts;
 mod shard;
 mod signals;
+mod slots;
 mod view;
 
 pub use constants::Constants;
@@ -31,13 +32,15 @@ pub use entry::{Entry, Granted};
 pub use signals::Wake;
 pub use view::{Listed, Settlement};
 
+use std::num::NonZero;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::limit::{Decision, Limit, Pace};
+use crate::limit::{Decision, Limit, Pace, Place, UnitsTime};
 use crate::row::Standing;
 use crate::units::{KeyId, LimitId, Nanos, NodeId};
+use check::Case;
 use shard::Shard;
 use signals::Signals;
 
@@ -74,6 +77,8 @@ pub struct TableConfig {
     pub policies: Vec<Policy>,
     /// Most keys that may have a slot, contended ones included.
     pub keys_max: usize,
+    /// For how many keys to make room at once; 0 lets the table grow as they come.
+    pub capacity: usize,
     /// Length of a tick: demand is counted by it.
     pub tick_ns: u64,
     /// Whether keys can be shared with others at all. If not, every key stays quiet.
@@ -94,8 +99,7 @@ impl Table {
     /// An empty table in which `node` holds nothing yet.
     #[must_use]
     pub fn new(node: NodeId, config: TableConfig) -> Self {
-        let keys_max = config.keys_max.div_ceil(SHARDS).max(1);
-        let shard = |_| Mutex::new(Shard::new(node, config.policies.len(), keys_max));
+        let shard = |_| Mutex::new(Shard::new(node, &config));
         let shards = (0..SHARDS).map(shard).collect();
         Self {
             shards,
@@ -154,10 +158,15 @@ impl Table {
     }
 
     fn decide(&self, ask: Ask, now: Nanos, wants: bool) -> Decision {
-        let (decision, signal) = {
-            let mut shard = self.shard(ask.key).lock();
-            check::check(&mut shard, &self.config, ask, now, wants)
+        let case = Case {
+            config: &self.config,
+            policy: self.policy(ask.limit),
+            ask,
+            now,
+            wants,
         };
+        let mut decision = check::undecided(case.policy, now);
+        let signal = check::check(&mut self.shard(ask.key).lock(), &case, &mut decision);
         self.signals.raise(ask.key, signal);
         decision
     }
@@ -168,10 +177,18 @@ impl Table {
         check::peek(&mut self.shard(key).lock(), &self.config, limit, key, now)
     }
 
-    /// Takes back charge `number` of `key`, once. Says whether it was taken back.
-    pub fn refund(&self, ask: Ask, number: u64, now: Nanos) -> bool {
+    /// Takes back charge `number` of a key, once: by its receipt's word of where it lies, or by what
+    /// was kept of it. Says whether it was taken back.
+    pub(crate) fn refund(
+        &self,
+        ask: Ask,
+        number: u64,
+        drains: Option<NonZero<u64>>,
+        now: Nanos,
+    ) -> bool {
+        let place = drains.map(|drains| Place::Drains(UnitsTime(drains.get())));
         let mut shard = self.shard(ask.key).lock();
-        let refunded = check::refund(&mut shard, &self.config, ask, number, now);
+        let refunded = check::refund(&mut shard, &self.config, ask, (number, place), now);
         drop(shard);
         if refunded {
             self.signals.raise(ask.key, signals::Signal::Changed);
@@ -238,7 +255,7 @@ impl Table {
     pub fn contended_keys(&self) -> Vec<KeyId> {
         self.shards
             .iter()
-            .flat_map(|shard| shard.lock().contended.clone())
+            .flat_map(|shard| shard.lock().contended_keys())
             .collect()
     }
 

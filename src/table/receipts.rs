@@ -1,16 +1,16 @@
 //! Which charges were refunded already.
 //!
-//! A charge is a number from a counter. The last [`WINDOW`] of them are remembered as one bit each,
-//! as a receiver of numbered packets remembers which it has seen; a receipt older than that is
-//! refused, because nobody remembers whether it was used.
+//! A charge is a number from a counter. Of the last [`WINDOW`] of them it is remembered which were
+//! refunded; a receipt older than that is refused, because nobody remembers whether it was used.
 //!
-//! With each charge is remembered where it lies in its bucket: units drain in the order in which they
-//! went in, and what has drained since was given back already. A refund takes its units out of the
-//! middle of that order; the last few are remembered for the sake of the charges before and after.
+//! A receipt says where its charge lies in its bucket: units drain in the order in which they went
+//! in, and what has drained since was given back already. Where a receipt travels by its number alone
+//! the place is kept here. A refund takes its units out of the middle of that order; the last few are
+//! remembered for the sake of the charges before and after.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use crate::limit::UnitsTime;
+use crate::limit::Place;
 use crate::units::{Amount, KeyId};
 
 /// How many charges back a refund can reach, for each shard.
@@ -20,24 +20,13 @@ pub(super) const WINDOW: u64 = 4096;
 /// bucket of every quiet key.
 const RECENT_MAX: usize = 256;
 
-const WORDS: usize = (WINDOW / 64) as usize;
-
-/// Where a charge lies in its bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// It has drained when so much has gone out of the account in all.
-    Filled(Amount),
-    /// It has drained by then: the key was quiet.
-    Drains(UnitsTime),
-}
-
 /// Numbers charges and remembers which were refunded.
 #[derive(Debug)]
 pub(super) struct Receipts {
     last: u64,
-    refunded: Box<[u64; WORDS]>,
-    /// By number, modulo [`WINDOW`]: as long as there were charges.
-    places: Vec<Place>,
+    refunded: BTreeSet<u64>,
+    /// Of charges whose receipts do not say it, in order.
+    places: VecDeque<(u64, Place)>,
     recent: VecDeque<Refunded>,
     /// The last charge when the last that was forgotten of them was taken back.
     forgotten: u64,
@@ -57,8 +46,8 @@ impl Receipts {
     pub(super) fn new() -> Self {
         Self {
             last: 0,
-            refunded: Box::new([0; WORDS]),
-            places: Vec::new(),
+            refunded: BTreeSet::new(),
+            places: VecDeque::new(),
             recent: VecDeque::new(),
             forgotten: 0,
         }
@@ -70,27 +59,42 @@ impl Receipts {
     }
 
     /// Numbers a charge.
-    pub(super) fn issue(&mut self, place: Place) -> u64 {
+    pub(super) const fn issue(&mut self) -> u64 {
         self.last += 1;
-        let (word, bit) = bit_of(self.last);
-        self.refunded[word] &= !bit;
-        match self.places.get_mut(index_of(self.last)) {
-            Some(former) => *former = place,
-            None => self.places.push(place),
-        }
         self.last
     }
 
-    /// Uses a receipt up; says where the charge lies if it was good.
-    pub(super) fn redeem(&mut self, number: u64) -> Option<Place> {
-        if number == 0 || number > self.last || self.last - number >= WINDOW {
-            return None;
+    /// Keeps the place of the charge that was numbered last.
+    pub(super) fn keep(&mut self, place: Place) {
+        let oldest = self.last.saturating_sub(WINDOW);
+        while self
+            .places
+            .front()
+            .is_some_and(|(number, _)| *number <= oldest)
+        {
+            self.places.pop_front();
         }
-        let (word, bit) = bit_of(number);
-        let fresh = self.refunded[word] & bit == 0;
-        self.refunded[word] |= bit;
-        let place = self.places.get(index_of(number)).copied();
-        place.filter(|_| fresh)
+        self.places.push_back((self.last, place));
+    }
+
+    /// The place that was kept of a charge.
+    pub(super) fn place_of(&self, number: u64) -> Option<Place> {
+        let at = self
+            .places
+            .binary_search_by_key(&number, |(number, _)| *number);
+        Some(self.places.get(at.ok()?)?.1)
+    }
+
+    /// Uses a receipt up; says whether it was good.
+    pub(super) fn redeem(&mut self, number: u64) -> bool {
+        if number == 0 || number > self.last || self.last - number >= WINDOW {
+            return false;
+        }
+        let oldest = self.last.saturating_sub(WINDOW);
+        while self.refunded.first().is_some_and(|first| *first <= oldest) {
+            self.refunded.pop_first();
+        }
+        self.refunded.insert(number)
     }
 
     /// Remembers how much of a charge was taken back.
@@ -137,21 +141,13 @@ impl Receipts {
     }
 }
 
-/// The first charge has the number 1.
-const fn index_of(number: u64) -> usize {
-    ((number - 1) % WINDOW) as usize
-}
-
-const fn bit_of(number: u64) -> (usize, u64) {
-    ((number % WINDOW / 64) as usize, 1 << (number % 64))
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::limit::{Limit, Pace};
+    use crate::limit::UnitsTime;
+    use crate::limit::{Charge, Limit, Pace};
     use crate::table::{Ask, LimitIndex, Policy, Settlement, Table, TableConfig};
     use crate::units::{LimitId, Nanos, NodeId, Share};
 
@@ -170,6 +166,7 @@ mod tests {
             TableConfig {
                 policies: vec![policy],
                 keys_max: 1000,
+                capacity: 0,
                 tick_ns: 100_000_000,
                 clustered: true,
             },
@@ -185,11 +182,11 @@ mod tests {
         table
     }
 
-    /// Charges, after so many milliseconds; the number of the charge.
-    fn charge(table: &Table, after_ms: u64, cost_units: u64) -> u64 {
+    /// Charges, after so many milliseconds.
+    fn charge(table: &Table, after_ms: u64, cost_units: u64) -> Charge {
         let now = START.after(Duration::from_millis(after_ms));
         let decision = table.check(ask(cost_units), now);
-        decision.charge.expect("it has room").number
+        decision.charge.expect("it has room")
     }
 
     const fn ask(cost_units: u64) -> Ask {
@@ -200,9 +197,9 @@ mod tests {
         }
     }
 
-    fn level_after_refund(table: &Table, after_ms: u64, cost_units: u64, charge: u64) -> f64 {
+    fn level_after_refund(table: &Table, after_ms: u64, cost_units: u64, charge: Charge) -> f64 {
         let now = START.after(Duration::from_millis(after_ms));
-        assert!(table.refund(ask(cost_units), charge, now));
+        assert!(table.refund(ask(cost_units), charge.number, charge.drains, now));
         table.peek(LimitIndex(0), KeyId(3), now).level_units
     }
 
@@ -234,9 +231,9 @@ mod tests {
     fn of_what_was_charged_before_a_key_settled_nothing_is_known_to_be_left() {
         let (key, other) = (KeyId(3), KeyId(4));
         let mut receipts = Receipts::new();
-        let before = receipts.issue(Place::Drains(UnitsTime(5)));
+        let before = receipts.issue();
         receipts.settled(key);
-        let after = receipts.issue(Place::Drains(UnitsTime(9)));
+        let after = receipts.issue();
         assert_eq!(receipts.taken_ahead(key, before, u64::MAX), Amount::MAX);
         assert_eq!(receipts.taken_ahead(key, after, u64::MAX), Amount::ZERO);
         assert_eq!(receipts.taken_ahead(other, before, u64::MAX), Amount::ZERO);
@@ -259,20 +256,38 @@ mod tests {
 
     #[test]
     fn a_receipt_is_good_once_and_not_for_ever() {
+        let mut receipts = Receipts::new();
+        let first = receipts.issue();
+        assert!(receipts.redeem(first));
+        assert!(!receipts.redeem(first));
+        assert!(!receipts.redeem(first + 1));
+        assert!(!receipts.redeem(0));
+        let old = receipts.issue();
+        (0..WINDOW).for_each(|_| {
+            receipts.issue();
+        });
+        assert!(!receipts.redeem(old));
+        assert!(receipts.redeem(old + WINDOW));
+        assert!(!receipts.redeem(old + WINDOW));
+        assert_eq!(receipts.refunded.len(), 1, "what is too old is forgotten");
+    }
+
+    #[test]
+    fn the_places_of_the_last_charges_are_kept() {
         let at = |time| Place::Drains(UnitsTime(time));
         let mut receipts = Receipts::new();
-        let first = receipts.issue(at(1));
-        assert_eq!(receipts.redeem(first), Some(at(1)));
-        assert_eq!(receipts.redeem(first), None);
-        assert_eq!(receipts.redeem(first + 1), None);
-        assert_eq!(receipts.redeem(0), None);
-        let old = receipts.issue(at(2));
+        let first = receipts.issue();
+        receipts.keep(at(1));
+        let second = receipts.issue();
+        let third = receipts.issue();
+        receipts.keep(at(3));
+        let places = [first, second, third].map(|number| receipts.place_of(number));
+        assert_eq!(places, [Some(at(1)), None, Some(at(3))]);
         (0..WINDOW).for_each(|number| {
-            receipts.issue(at(number));
+            receipts.issue();
+            receipts.keep(at(number));
         });
-        assert_eq!(receipts.redeem(old), None);
-        assert_eq!(receipts.redeem(old + WINDOW), Some(at(WINDOW - 1)));
-        assert_eq!(receipts.redeem(old + WINDOW), None);
+        assert_eq!(receipts.place_of(third), None);
         assert_eq!(receipts.places.len() as u64, WINDOW);
     }
 }

@@ -1,12 +1,12 @@
 //! One shard: a part of the keys, the constants their checks use, and what was counted.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entry::Opened;
-use super::map::{PlainMap, Slot, Slots};
 use super::receipts::Receipts;
-use super::{Constants, Counters, Entry, LimitIndex, TableConfig};
+use super::slots::{Keeping, Place, Said, Seen, Slots};
+use super::{Constants, Counters, Entry, LimitIndex, SHARDS, TableConfig};
 use crate::limit::{Account, UnitsTime};
 use crate::row::Standing;
 use crate::units::{KeyId, Nanos, NodeId};
@@ -19,26 +19,40 @@ const KEYS_OF_VIEW_MIN: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Shard {
-    pub(super) node: NodeId,
-    pub(super) slots: PlainMap,
-    pub(super) contended: BTreeSet<KeyId>,
+    pub(super) slots: Slots,
     pub(super) constants: Vec<Constants>,
-    pub(super) receipts: Receipts,
     pub(super) counted: Counters,
+    pub(super) receipts: Receipts,
+    pub(super) node: NodeId,
     keys_max: usize,
+    /// The entries of contended keys, by the numbers that their slots name.
+    pub(super) entries: Vec<Option<Box<Entry>>>,
+    /// Numbers of entries that are nobody's.
+    free: Vec<usize>,
+    /// The numbers by key: what is done with all is done in the order of the keys.
+    contended: BTreeMap<KeyId, usize>,
 }
 
 impl Shard {
-    pub(super) fn new(node: NodeId, limits: usize, keys_max: usize) -> Self {
+    pub(super) fn new(node: NodeId, config: &TableConfig) -> Self {
         Self {
-            node,
-            slots: PlainMap::default(),
-            contended: BTreeSet::new(),
-            constants: vec![Constants::none(); limits],
-            receipts: Receipts::new(),
+            slots: slots(config),
+            constants: vec![Constants::none(); config.policies.len()],
             counted: Counters::default(),
-            keys_max,
+            receipts: Receipts::new(),
+            node,
+            keys_max: config.keys_max.div_ceil(SHARDS).max(1),
+            entries: Vec::new(),
+            free: Vec::new(),
+            contended: BTreeMap::new(),
         }
+    }
+
+    /// Forgets all keys; what is held is nothing, until a view brings some.
+    pub(super) fn clear(&mut self, node: NodeId, config: &TableConfig) {
+        let counted = self.counted;
+        *self = Self::new(node, config);
+        self.counted = counted;
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -60,30 +74,28 @@ impl Shard {
     }
 
     /// When a key that is not contended will have drained, at the earliest now.
-    pub(super) fn quiet_time(
-        &mut self,
-        limit: LimitIndex,
-        key: KeyId,
-        now: UnitsTime,
-    ) -> UnitsTime {
-        let constants = &self.constants[usize::from(limit.0)];
-        let (floor, given_up) = (constants.floor, constants.given_up);
-        let time = match self.slots.find(key) {
-            Some(Slot::Quiet(_, time)) => *time,
-            _ => given_up,
-        };
-        time.max(floor).max(now)
+    pub(super) fn quiet_time(&self, limit: LimitIndex, key: KeyId, now: UnitsTime) -> UnitsTime {
+        self.constants(limit).drains(self.slots.find(key), now)
     }
 
     /// The entry of a contended key.
     pub(super) fn contended(&mut self, key: KeyId) -> Option<(&mut Entry, &Constants)> {
         match self.slots.find(key) {
-            Some(Slot::Contended(entry)) => {
-                let constants = &self.constants[usize::from(entry.limit.0)];
-                Some((entry, constants))
-            }
+            Some((_, Said::Contended(number))) => self.entry(number),
             _ => None,
         }
+    }
+
+    /// The entry that a slot names.
+    pub(super) fn entry(&mut self, number: usize) -> Option<(&mut Entry, &Constants)> {
+        let entry = self.entries.get_mut(number)?.as_deref_mut()?;
+        let constants = &self.constants[usize::from(entry.limit.0)];
+        Some((entry, constants))
+    }
+
+    /// The contended keys, in order.
+    pub(super) fn contended_keys(&self) -> Vec<KeyId> {
+        self.contended.keys().copied().collect()
     }
 
     /// The entry of a key, which becomes contended if it was quiet; `None` if there is no room.
@@ -96,15 +108,31 @@ impl Shard {
         key: KeyId,
         now: Nanos,
     ) -> Option<(&mut Entry, &Constants)> {
-        if !self.contended.contains(&key) {
-            if self.slots.find(key).is_none() && !self.make_room(config, now) {
-                return None;
-            }
-            let entry = self.entry_of_quiet(config, limit, key, now);
-            self.slots.store(key, Slot::Contended(Box::new(entry)));
-            self.contended.insert(key);
+        let found = self.slots.find(key);
+        if let Some((_, Said::Contended(number))) = found {
+            return self.entry(number);
         }
-        self.contended(key)
+        let room = found.is_some() || self.make_room(config, now);
+        let entry = room.then(|| self.entry_of_quiet(config, limit, key, now))?;
+        let number = self.keep(entry);
+        let said = Said::Contended(number);
+        // Making room may have given up the key's own slot.
+        match self.slots.find(key) {
+            Some((place, _)) => self.slots.set(place, said),
+            None => self.slots.add(key, limit, said),
+        }
+        self.contended.insert(key, number);
+        self.entry(number)
+    }
+
+    /// Keeps an entry; its number.
+    fn keep(&mut self, entry: Entry) -> usize {
+        let number = self.free.pop().unwrap_or(self.entries.len());
+        if number == self.entries.len() {
+            self.entries.push(None);
+        }
+        self.entries[number] = Some(Box::new(entry));
+        number
     }
 
     fn entry_of_quiet(
@@ -152,13 +180,18 @@ impl Shard {
         if !at_base || !calm || entry.unmet_units > 0 || entry.gathered_until > now {
             return false;
         }
-        let slot = Slot::Quiet(entry.limit, UnitsTime(pace.at(now).0 + ahead));
+        let drains = UnitsTime(pace.at(now).0 + ahead);
+        let Some((place, Said::Contended(number))) = self.slots.find(key) else {
+            return false;
+        };
         if ahead == 0 {
-            self.slots.remove(key);
+            self.slots.vacate(place);
         } else {
-            self.slots.store(key, slot);
+            self.slots.set(place, Said::Quiet(drains));
             self.receipts.settled(key);
         }
+        self.entries[number] = None;
+        self.free.push(number);
         self.contended.remove(&key);
         true
     }
@@ -185,22 +218,30 @@ impl Shard {
         self.keys_max.saturating_sub(self.slots.count())
     }
 
+    /// Gives up the quiet key that drains first of the next few. What has drained is nobody's.
     pub(super) fn give_up_one(&mut self, config: &TableConfig, now: Nanos) -> bool {
-        let mut first: Option<(Nanos, KeyId, LimitIndex, UnitsTime)> = None;
-        self.slots.survey(SURVEY_SLOTS_MAX, &mut |key, slot| {
-            let Slot::Quiet(limit, time) = slot else {
-                return;
-            };
-            let pace = &config.policies[usize::from(limit.0)].pace;
-            let drains = pace.instant_of(*time);
-            if first.is_none_or(|(earliest, ..)| drains < earliest) {
-                first = Some((drains, key, *limit, *time));
-            }
-        });
-        let Some((drains, key, limit, time)) = first else {
+        let times = times(config, now);
+        let mut first: Option<(Nanos, Place, LimitIndex, UnitsTime)> = None;
+        self.slots
+            .survey(SURVEY_SLOTS_MAX, |Seen { place, limit, said }| {
+                let Said::Quiet(time) = said else {
+                    return true;
+                };
+                let drained = time <= times[usize::from(limit.0)];
+                let earlier = |other: &(Nanos, Place, LimitIndex, UnitsTime)| match other.2 == limit
+                {
+                    true => time < other.3,
+                    false => instant(config, limit, time) < other.0,
+                };
+                if drained || first.as_ref().is_none_or(earlier) {
+                    first = Some((instant(config, limit, time), place, limit, time));
+                }
+                !drained
+            });
+        let Some((drains, place, limit, time)) = first else {
             return false;
         };
-        self.slots.remove(key);
+        self.slots.vacate(place);
         if drains > now {
             let given_up = &mut self.constants[usize::from(limit.0)].given_up;
             *given_up = (*given_up).max(time);
@@ -213,16 +254,38 @@ impl Shard {
 
     /// Drops drained slots among the next few: what keeps memory from growing to its maximum.
     pub(super) fn sweep(&mut self, config: &TableConfig, now: Nanos, count: usize) {
+        let times = times(config, now);
         let mut drained = Vec::new();
-        self.slots.survey(count, &mut |key, slot| {
-            if let Slot::Quiet(limit, time) = slot
-                && (*time <= config.policies[usize::from(limit.0)].pace.at(now)
-                    || planted!(LiveKeyForgotten))
+        self.slots.survey(count, |Seen { place, limit, said }| {
+            if let Said::Quiet(time) = said
+                && (time <= times[usize::from(limit.0)] || planted!(LiveKeyForgotten))
             {
-                drained.push(key);
+                drained.push(place);
             }
+            true
         });
         self.counted.keys_drained += drained.len() as u64;
-        drained.into_iter().for_each(|key| self.slots.remove(key));
+        drained
+            .into_iter()
+            .for_each(|place| self.slots.vacate(place));
     }
+}
+
+/// What the slots of a table are to keep.
+fn slots(config: &TableConfig) -> Slots {
+    Slots::new(Keeping {
+        ids: config.clustered,
+        limits: config.policies.len() > 1,
+        room: config.capacity.div_ceil(SHARDS),
+    })
+}
+
+/// What time it is by each limit.
+pub(super) fn times(config: &TableConfig, now: Nanos) -> Vec<UnitsTime> {
+    let policies = config.policies.iter();
+    policies.map(|policy| policy.pace.at(now)).collect()
+}
+
+fn instant(config: &TableConfig, limit: LimitIndex, time: UnitsTime) -> Nanos {
+    config.policies[usize::from(limit.0)].pace.instant_of(time)
 }

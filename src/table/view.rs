@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::map::Slots as _;
 use super::shard::Shard;
 use super::{Entry, LimitIndex, SHARDS, Table, TableConfig};
 use crate::limit::{Account, Fullness, Pace, Parcel, UnitsTime};
@@ -52,7 +51,7 @@ impl Table {
     /// Starts a new life of this node: every key is forgotten and nothing is held.
     pub fn clear(&self, node: NodeId) {
         for shard in &self.shards {
-            shard.lock().clear(node);
+            shard.lock().clear(node, &self.config);
         }
     }
 
@@ -86,7 +85,7 @@ impl Table {
         let mut listed = Vec::new();
         for shard in &self.shards {
             let mut shard = shard.lock();
-            for key in shard.contended.clone() {
+            for key in shard.contended_keys() {
                 let Some((entry, _)) = shard.contended(key) else {
                     continue;
                 };
@@ -132,19 +131,11 @@ impl Table {
 }
 
 impl Shard {
-    fn clear(&mut self, node: NodeId) {
-        self.node = node;
-        self.slots = super::map::PlainMap::default();
-        self.contended.clear();
-        self.receipts = super::receipts::Receipts::new();
-        self.constants.fill(super::Constants::none());
-    }
-
     /// Makes room for these keys, those that have a slot already among them, giving up quiet ones if
     /// need be; false if it cannot.
     fn could_hold(&mut self, config: &TableConfig, wanted: &[KeyId], now: Nanos) -> bool {
         loop {
-            let mut lacks = |key: &&KeyId| self.slots.find(**key).is_none();
+            let lacks = |key: &&KeyId| self.slots.find(**key).is_none();
             let lacking = wanted.iter().filter(|key| lacks(key)).count();
             let missing = lacking.saturating_sub(self.free());
             if missing == 0 {
@@ -184,7 +175,7 @@ impl Shard {
     /// Keys that became contended here since the freeze and that nobody listed: they grow as quiet
     /// keys do.
     fn install_unlisted(&mut self, config: &TableConfig, settlement: &Settlement, now: Nanos) {
-        for key in self.contended.clone() {
+        for key in self.contended_keys() {
             if settlement.listed.contains_key(&key) {
                 continue;
             }

@@ -13,3 +13,4 @@ pub use amount::{Amount, UNITS_MAX};
 pub use id::{KeyId, LimitId, NodeId};
 pub use share::Share;
 pub use time::Nanos;
+pub(crate) use time::duration_ns;

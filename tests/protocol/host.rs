@@ -97,6 +97,7 @@ impl Host {
         let table = TableConfig {
             policies: vec![policy],
             keys_max: settings.keys_max,
+            capacity: 0,
             tick_ns: TICK_NS,
             clustered: true,
         };

@@ -2,6 +2,8 @@
 
 use std::hash::RandomState;
 
+use distributary::Hashing;
+
 use crate::contestant::Quota;
 use crate::contestant::floor::Floor;
 use crate::contestant::governor::Governor;
@@ -62,10 +64,16 @@ fn rival<K>(name: &'static str, make: Make<K>) -> Rival<K> {
 
 impl Contested for String {
     fn variants() -> Vec<Variant<Self>> {
-        vec![Variant {
-            hash: "default",
-            make: |quota, keys| Box::new(Ours::local(quota, keys)),
-        }]
+        vec![
+            Variant {
+                hash: "default",
+                make: |quota, _| Box::new(Ours::local(quota)),
+            },
+            Variant {
+                hash: "xxh3",
+                make: |quota, _| Box::new(Ours::hashing(quota, Hashing::Xxh3)),
+            },
+        ]
     }
 
     fn rivals() -> Vec<Rival<Self>> {
@@ -102,10 +110,16 @@ impl Contested for String {
 /// The others take strings only.
 impl Contested for u64 {
     fn variants() -> Vec<Variant<Self>> {
-        vec![Variant {
-            hash: "default",
-            make: |quota, keys| Box::new(Ours::local(quota, keys)),
-        }]
+        vec![
+            Variant {
+                hash: "default",
+                make: |quota, _| Box::new(Ours::local(quota)),
+            },
+            Variant {
+                hash: "xxh3",
+                make: |quota, _| Box::new(Ours::hashing(quota, Hashing::Xxh3)),
+            },
+        ]
     }
 
     fn rivals() -> Vec<Rival<Self>> {

@@ -218,6 +218,7 @@ fn table_config(cluster: &Cluster) -> TableConfig {
             pace: Pace::new(limit),
         }],
         keys_max: cluster.keys_max,
+        capacity: 0,
         tick_ns: cluster.tick_ms * 1_000_000,
         clustered: true,
     }

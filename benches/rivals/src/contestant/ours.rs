@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use distributary::{Key, Limit, Limiter, Node};
+use distributary::{Hashing, Key, Limit, Limiter, Node};
 use tokio::runtime::Runtime;
 
 use super::Quota;
@@ -15,13 +15,14 @@ pub struct Ours {
 }
 
 impl Ours {
-    /// For this process alone, with room for `keys` keys. A local limiter keeps a million; for more
-    /// it is the limiter of a node that is its whole cluster.
-    pub fn local(quota: Quota, keys: u64) -> Self {
-        if keys > LOCAL_KEYS_MAX {
-            return Self::node(quota, keys * 2);
-        }
+    /// For this process alone, with the usual hash of keys.
+    pub fn local(quota: Quota) -> Self {
         Self::of(Limiter::local(limit(quota)))
+    }
+
+    /// The same with another hash.
+    pub fn hashing(quota: Quota, hashing: Hashing) -> Self {
+        Self::of(Limiter::builder(limit(quota)).hashing(hashing).build())
     }
 
     /// The limiter of a node that is its whole cluster.
@@ -52,9 +53,6 @@ impl Ours {
         &self.limiter
     }
 }
-
-/// Keys that a local limiter keeps.
-const LOCAL_KEYS_MAX: u64 = 1 << 20;
 
 /// The limit's name in clusters.
 pub const LIMIT: &str = "versus";

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use distributary::Limiter;
 use serde_json::{Value, json};
 
 use super::LASTING;
 use super::resident::resident_bytes;
-use crate::contestant::ours::Ours;
+use crate::contestant::ours::{Ours, limit};
 use crate::keys::Numbered;
 use crate::measure::{Mode, Walk, thread_ns, wall_ns};
 
@@ -20,7 +21,7 @@ const FULL_NS: u64 = 2 * SECOND_NS;
 
 /// So many seconds of it. If the table cannot keep up, fewer keys come: that is told.
 pub fn of(seconds: u64) -> Value {
-    let ours = Ours::local(LASTING, 1_000_000);
+    let ours = Ours::of(Limiter::builder(limit(LASTING)).keys_max(1_000_000).build());
     let begun_ns = wall_ns();
     let begun_cpu_ns = thread_ns();
     let mut resident = Vec::new();

@@ -96,7 +96,7 @@ pub fn of(quick: bool) -> Value {
     let stop = Arc::new(AtomicBool::new(false));
     let traffic = traffic(&cluster, &stop);
     let keys = args.either(100_000, 1_000_000);
-    let local = filled(Box::new(Ours::local(Quota::AMPLE, keys)), keys);
+    let local = filled(Box::new(Ours::local(Quota::AMPLE)), keys);
     let here = filled(Box::new(Ours::of(cluster.limiter(0, QUIET))), keys);
     let quiet = both(&args, &*here, &*local, keys);
 

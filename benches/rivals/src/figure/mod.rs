@@ -103,7 +103,7 @@ pub const LASTING: Quota = Quota {
 /// A contestant by its name, whose keys last.
 pub fn contestant(who: &str, keys: u64) -> Option<Contestant<String>> {
     if who == "ours" {
-        return Some(Box::new(Ours::local(LASTING, keys)));
+        return Some(Box::new(Ours::local(LASTING)));
     }
     let rival = String::rivals()
         .into_iter()
