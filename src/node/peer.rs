@@ -140,7 +140,7 @@ impl Peer {
         let after = if again || few { 0 } else { self.granted_upto };
         let grants: Vec<Grant> = self.outbox.after(after).take(most).copied().collect();
         if let Some(last) = grants.last() {
-            if again || self.granted_at.is_none() {
+            if again {
                 self.granted_at = Some(now);
             }
             self.granted_upto = last.number;
