@@ -63,12 +63,13 @@ impl Node {
             || row.overdraft != sent.overdraft
             || row.unmet_cost_units > 0;
         let waited = |ticks| now.0.saturating_sub(entry.sent_at.0) >= self.config.ticks_ns(ticks);
-        // With many keys what says little leaves room for what is news.
-        let round_ticks = self.round_ticks().min(ROUND_TICKS_MAX);
-        let stale = waited(ROW_REFRESH_TICKS.max(2 * round_ticks));
-        let rested = waited(ROW_REST_TICKS.max(round_ticks));
-        (stale && (moved || row.demand.sparse > 0))
-            || (changed && (rested || self.is_news(entry, sent, row, now)))
+        // With many keys what says little leaves room for what is news. How many there are is asked only
+        // of a row that has waited as long as it must with few.
+        let round_ticks = || self.round_ticks().min(ROUND_TICKS_MAX);
+        let is_stale = || waited(ROW_REFRESH_TICKS) && waited(2 * round_ticks());
+        let is_rested = || waited(ROW_REST_TICKS) && waited(round_ticks());
+        let matters = moved || row.demand.sparse > 0;
+        (changed && (is_rested() || self.is_news(entry, sent, row, now))) || (matters && is_stale())
     }
 
     /// Whether a row says something that peers do not reckon with by the last one.
