@@ -259,7 +259,6 @@ impl Node {
         for grant in grants {
             let is_next = self.applied.is_next(from, grant.number);
             if is_next && !self.apply(now, from, grant) {
-                self.counters.grants_deferred += 1;
                 return;
             }
             if !is_next && let Some(peer) = self.peers.get_mut(&from) {
@@ -278,28 +277,37 @@ impl Node {
                 return;
             };
             if !self.apply(now, from, &grant) {
-                self.counters.grants_deferred += 1;
                 return;
             }
         }
     }
 
+    /// Applies the next grant of a peer, and says whether there was room for it.
     fn apply(&mut self, now: Nanos, from: NodeId, grant: &Grant) -> bool {
-        let Some(limit) = self.table.index_of(grant.limit) else {
-            return false;
-        };
-        let applied = self.table.with_entry(limit, grant.key, now, |entry, _| {
-            entry.drain(&self.table.policy(limit).pace, now);
-            entry.account.apply(grant.parcel());
-            if entry.account.balance(&self.table.policy(limit).pace) >= Amount::from_units(1) {
-                entry.asked_in_vain = 0;
-            }
-        });
-        if applied.is_some() {
+        let applied = self.absorb(now, grant);
+        if applied {
             self.applied.advance(from);
             self.active.insert(grant.key);
             self.counters.grants_applied += 1;
+        } else {
+            self.counters.grants_deferred += 1;
         }
-        applied.is_some()
+        applied
+    }
+
+    /// Puts what a grant brings into its key's account.
+    fn absorb(&self, now: Nanos, grant: &Grant) -> bool {
+        let Some(limit) = self.table.index_of(grant.limit) else {
+            return false;
+        };
+        let pace = &self.table.policy(limit).pace;
+        let absorbed = self.table.with_entry(limit, grant.key, now, |entry, _| {
+            entry.drain(pace, now);
+            entry.account.apply(grant.parcel());
+            if entry.account.balance(pace) >= Amount::from_units(1) {
+                entry.asked_in_vain = 0;
+            }
+        });
+        absorbed.is_some()
     }
 }
