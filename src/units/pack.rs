@@ -18,12 +18,8 @@ pub(crate) fn write(mut number: u128, bytes: &mut Vec<u8>) {
 }
 
 /// Appends a number of at most 64 bits.
-pub(crate) fn write_u64(mut number: u64, bytes: &mut Vec<u8>) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
+pub(crate) fn write_u64(number: u64, bytes: &mut Vec<u8>) {
+    write(u128::from(number), bytes);
 }
 
 /// How many bytes a number takes.
