@@ -51,23 +51,12 @@ impl Constants {
         time.max(self.floor).max(now)
     }
 
-    /// Among how many holders a quiet key is divided equally; 0 if it is not.
-    const fn holders(&self) -> u64 {
-        if self.base.parts() == Share::WHOLE.parts() {
-            return 1;
-        }
-        match Share::WHOLE.parts().checked_div(self.base.parts()) {
-            Some(holders) if holders * self.base.parts() == Share::WHOLE.parts() => holders,
-            _ => 0,
-        }
-    }
-
     /// How many quanta so many units of a quiet key are worth here, rounded up: exactly `k` units at a
     /// share of `1/k`.
     pub(super) fn quanta(&self, pace: &Pace, cost_units: u64) -> Option<u64> {
-        match self.holders() {
-            0 => pace.quanta_ceil(Amount::from_units(cost_units), self.base),
-            holders => pace.quanta_of(cost_units, holders),
+        match self.base.holders() {
+            None => pace.quanta_ceil(Amount::from_units(cost_units), self.base),
+            Some(holders) => pace.quanta_of(cost_units, holders),
         }
     }
 

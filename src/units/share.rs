@@ -44,6 +44,18 @@ impl Share {
         self.0 == 0
     }
 
+    /// Among how many holders the whole is divided into equal parts like this one, if it is.
+    #[must_use]
+    pub(crate) const fn holders(self) -> Option<u64> {
+        if self.0 == WHOLE_PARTS {
+            return Some(1);
+        }
+        match WHOLE_PARTS.checked_div(self.0) {
+            Some(holders) if holders * self.0 == WHOLE_PARTS => Some(holders),
+            _ => None,
+        }
+    }
+
     /// As a fraction of the whole, for people only: never compared, never sent.
     #[must_use]
     pub fn as_fraction(self) -> f64 {
@@ -116,6 +128,18 @@ mod tests {
         }
         let uneven: Vec<_> = Share::WHOLE.split_evenly(41).collect();
         assert_ne!(uneven[0], uneven[40]);
+    }
+
+    #[test]
+    fn an_equal_part_says_among_how_many() {
+        for count in 1..=40 {
+            assert_eq!(Share::WHOLE.portion(1, count).holders(), Some(count));
+        }
+        for parts in [0, 5, 7, WHOLE_PARTS / 3 + 1, WHOLE_PARTS + 1, u64::MAX] {
+            let is = parts > 0 && WHOLE_PARTS.is_multiple_of(parts);
+            let holders = Share::from_parts(parts).holders();
+            assert_eq!(holders, is.then(|| WHOLE_PARTS / parts), "{parts}");
+        }
     }
 
     /// INV-2: what is divided sums to what was there.

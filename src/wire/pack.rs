@@ -16,13 +16,7 @@ use crate::units::{Amount, KeyId, LimitId, Share};
 
 /// Serializes rows as one byte string.
 pub(super) fn serialize<S: Serializer>(rows: &[Row], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut bytes = Vec::with_capacity(rows.len() * ROW_BYTES_USUAL);
-    let mut above = &nothing();
-    for row in rows {
-        pack(row, above, &mut bytes);
-        above = row;
-    }
-    serializer.serialize_bytes(&bytes)
+    serializer.serialize_bytes(&pack_all(rows))
 }
 
 /// What a row takes, usually.
@@ -44,19 +38,32 @@ impl Visitor<'_> for Packed {
         f.write_str("packed rows")
     }
 
-    fn visit_bytes<E: serde::de::Error>(self, mut bytes: &[u8]) -> Result<Vec<Row>, E> {
-        let mut rows = Vec::new();
-        let mut above = nothing();
-        while !bytes.is_empty() && rows.len() <= ITEMS_MAX {
-            above = unpack(&mut bytes, &above).ok_or_else(|| E::custom("a row is cut short"))?;
-            rows.push(above);
-        }
-        if bytes.is_empty() {
-            Ok(rows)
-        } else {
-            Err(E::custom("too many rows"))
-        }
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Vec<Row>, E> {
+        unpack_all(bytes).map_err(E::custom)
     }
+}
+
+fn pack_all(rows: &[Row]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(rows.len() * ROW_BYTES_USUAL);
+    let mut above = &nothing();
+    for row in rows {
+        pack(row, above, &mut bytes);
+        above = row;
+    }
+    bytes
+}
+
+fn unpack_all(mut bytes: &[u8]) -> Result<Vec<Row>, &'static str> {
+    let mut rows = Vec::new();
+    let mut above = nothing();
+    while !bytes.is_empty() {
+        if rows.len() > ITEMS_MAX {
+            return Err("too many rows");
+        }
+        above = unpack(&mut bytes, &above).ok_or("a row is cut short")?;
+        rows.push(above);
+    }
+    Ok(rows)
 }
 
 /// Bits of a row's first byte.
@@ -138,11 +145,9 @@ fn write_share(share: Share, before: Share, above: Share, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Among how many holders it is an equal part, if so.
+/// Among how many holders it is an equal part, if so and they are few enough to be told by one byte.
 fn equal_part(share: Share) -> Option<u64> {
-    let holders = Share::WHOLE.parts() / share.parts();
-    let is = holders < AS_BEFORE && Share::WHOLE.portion(1, holders) == share;
-    (is && holders > 0).then_some(holders)
+    share.holders().filter(|holders| *holders < AS_BEFORE)
 }
 
 fn read_share(bytes: &mut &[u8], before: Share, above: Share) -> Option<Share> {
@@ -201,7 +206,11 @@ fn unpack(bytes: &mut &[u8], above: &Row) -> Option<Row> {
     })
 }
 
-/// How many bytes a row takes behind another one, to within three: as the number of its `seq` is.
+/// Bits, a key, and a `seq` that is not far from the one before.
+const FIRST_KEY_SEQ_BYTES: usize = 1 + 16 + 3;
+
+/// How many bytes a row takes behind another one, if their `seq`s are not far apart. It takes fewer where
+/// they are close, and where a share is not told because the row before has it at the same place.
 pub(crate) fn row_bytes(row: &Row, above: Option<&Row>) -> usize {
     let limit = if above.is_some_and(|above| above.limit == row.limit) {
         0
@@ -230,8 +239,7 @@ pub(crate) fn row_bytes(row: &Row, above: Option<&Row>) -> usize {
         .map(|count| bytes_of(u128::from(count)))
         .sum();
     let amounts = steps_of(row).unwrap_or((row.filled.grains(), row.level().grains()));
-    const FIRST_KEY_SEQ: usize = 1 + 16 + 3;
-    FIRST_KEY_SEQ + limit + shares + counts + bytes_of(amounts.0) + bytes_of(amounts.1)
+    FIRST_KEY_SEQ_BYTES + limit + shares + counts + bytes_of(amounts.0) + bytes_of(amounts.1)
 }
 
 /// The row that the first one of a message differs from.
@@ -244,25 +252,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn packed(rows: &[Row]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut above = nothing();
-        for row in rows {
-            pack(row, &above, &mut bytes);
-            above = *row;
-        }
-        bytes
-    }
-
-    fn unpacked(mut bytes: &[u8]) -> Option<Vec<Row>> {
-        let (mut rows, mut above) = (Vec::new(), nothing());
-        while !bytes.is_empty() {
-            above = unpack(&mut bytes, &above)?;
-            rows.push(above);
-        }
-        Some(rows)
-    }
 
     fn shares() -> impl Strategy<Value = Share> {
         prop_oneof![
@@ -307,13 +296,13 @@ mod tests {
     proptest! {
         #[test]
         fn rows_survive(rows in prop::collection::vec(rows(), 0..6)) {
-            prop_assert_eq!(unpacked(&packed(&rows)), Some(rows));
+            prop_assert_eq!(unpack_all(&pack_all(&rows)), Ok(rows));
         }
 
         #[test]
         fn what_a_row_takes_is_known_before(rows in prop::collection::vec(rows(), 2..3)) {
             let follows = Row { seq: rows[0].seq.wrapping_add(200), ..rows[1] };
-            let taken = packed(&[rows[0], follows]).len() - packed(&rows[..1]).len();
+            let taken = pack_all(&[rows[0], follows]).len() - pack_all(&rows[..1]).len();
             let said = row_bytes(&follows, Some(&rows[0]));
             prop_assert!(taken <= said && said <= taken + 50, "{} said, {} taken", said, taken);
         }
