@@ -77,6 +77,8 @@ pub struct NodeCounters {
     pub frames_skipped: u64,
     /// Packets that the failure detector refused.
     pub membership_refused: u64,
+    /// Rows of its own told to peers, repeated ones included.
+    pub rows_sent: u64,
     /// Rows heard that were news.
     pub rows_heard: u64,
     /// Rows of others passed on to a peer that does not hear them.

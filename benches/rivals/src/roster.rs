@@ -1,8 +1,8 @@
 //! Who is compared, by name.
 
-use std::hash::RandomState;
+use std::hash::{Hash, RandomState};
 
-use distributary::Hashing;
+use distributary::{Hashing, Key};
 
 use crate::contestant::Quota;
 use crate::contestant::floor::Floor;
@@ -11,7 +11,7 @@ use crate::contestant::limitador::Limitador;
 use crate::contestant::ours::Ours;
 use crate::contestant::rateguard::{KEYS_MAX as RATEGUARD_KEYS_MAX, Rateguard};
 use crate::contestant::throttlecrab::Throttlecrab;
-use crate::measure::Walk;
+use crate::measure::{Check, Walk};
 
 /// A contestant with its types forgotten.
 pub type Contestant<K> = Box<dyn Walk<K>>;
@@ -62,29 +62,49 @@ fn rival<K>(name: &'static str, make: Make<K>) -> Rival<K> {
     }
 }
 
+/// Ours with each hash that there is.
+fn ours<K>() -> Vec<Variant<K>>
+where
+    K: Send + Sync + 'static,
+    for<'a> &'a K: Key,
+{
+    vec![
+        Variant {
+            hash: "default",
+            make: |quota, _| Box::new(Ours::local(quota)),
+        },
+        Variant {
+            hash: "xxh3",
+            make: |quota, _| Box::new(Ours::hashing(quota, Hashing::Xxh3)),
+        },
+    ]
+}
+
+/// The floor and those that take keys of any kind.
+fn of_any_key<K>() -> Vec<Rival<K>>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    Floor: Check<K>,
+{
+    vec![
+        rival(FLOOR, |_, keys| Box::new(Floor::new(keys))),
+        rival("governor", |quota, _| {
+            Box::new(Governor::<K, RandomState>::new(quota))
+        }),
+        rival("governor ahash", |quota, _| {
+            Box::new(Governor::<K, ahash::RandomState>::new(quota))
+        }),
+    ]
+}
+
 impl Contested for String {
     fn variants() -> Vec<Variant<Self>> {
-        vec![
-            Variant {
-                hash: "default",
-                make: |quota, _| Box::new(Ours::local(quota)),
-            },
-            Variant {
-                hash: "xxh3",
-                make: |quota, _| Box::new(Ours::hashing(quota, Hashing::Xxh3)),
-            },
-        ]
+        ours()
     }
 
     fn rivals() -> Vec<Rival<Self>> {
-        vec![
-            rival(FLOOR, |_, keys| Box::new(Floor::new(keys))),
-            rival("governor", |quota, _| {
-                Box::new(Governor::<Self, RandomState>::new(quota))
-            }),
-            rival("governor ahash", |quota, _| {
-                Box::new(Governor::<Self, ahash::RandomState>::new(quota))
-            }),
+        let mut rivals = of_any_key();
+        rivals.extend([
             Rival {
                 keys_max: RATEGUARD_KEYS_MAX,
                 reason: "it tracks at most a million keys",
@@ -103,34 +123,18 @@ impl Contested for String {
                     Box::new(Limitador::new(quota, keys))
                 })
             },
-        ]
+        ]);
+        rivals
     }
 }
 
 /// The others take strings only.
 impl Contested for u64 {
     fn variants() -> Vec<Variant<Self>> {
-        vec![
-            Variant {
-                hash: "default",
-                make: |quota, _| Box::new(Ours::local(quota)),
-            },
-            Variant {
-                hash: "xxh3",
-                make: |quota, _| Box::new(Ours::hashing(quota, Hashing::Xxh3)),
-            },
-        ]
+        ours()
     }
 
     fn rivals() -> Vec<Rival<Self>> {
-        vec![
-            rival(FLOOR, |_, keys| Box::new(Floor::new(keys))),
-            rival("governor", |quota, _| {
-                Box::new(Governor::<Self, RandomState>::new(quota))
-            }),
-            rival("governor ahash", |quota, _| {
-                Box::new(Governor::<Self, ahash::RandomState>::new(quota))
-            }),
-        ]
+        of_any_key()
     }
 }

@@ -6,7 +6,11 @@ pub mod background;
 pub mod churn;
 pub mod cluster;
 pub mod contended;
+pub mod entries;
+pub mod gossip;
 pub mod growth;
+pub mod merging;
+pub mod mesh;
 pub mod redis;
 pub mod resident;
 
@@ -51,6 +55,9 @@ pub fn all(args: &Args, skipped: &mut Vec<String>) -> Figures {
     take("contended", &mut || {
         child(&["contended", &seconds("5", "30")])
     });
+    take("gossip", &mut || child(&["gossip", &seconds("11", "41")]));
+    take("merging", &mut || child(&["merging", &seconds("11", "41")]));
+    take("entries", &mut || child(&["entries"]));
     take("acquire", &mut || child(&["acquire", &seconds("3", "10")]));
     take("resident", &mut || resident::measure(args));
     take("growth", &mut || growth::measure(args));
@@ -85,6 +92,9 @@ pub fn in_child(words: &[String]) -> bool {
         ["churn", seconds] => seconds.parse().ok().map(churn::of),
         ["cluster", effort] => Some(cluster::of(effort == "quick")),
         ["contended", seconds] => seconds.parse().ok().map(contended::of),
+        ["gossip", rounds] => rounds.parse().ok().map(gossip::measure),
+        ["merging", rounds] => rounds.parse().ok().map(merging::measure),
+        ["entries"] => Some(entries::measure()),
         ["acquire", seconds] => seconds.parse().ok().map(acquire::of),
         _ => None,
     };
