@@ -9,10 +9,12 @@ use super::cluster::{Cluster, MODEST, MODEST_PER_S};
 use crate::keys::{Numbered, Random};
 use crate::measure::{process_ns, thread_ns, wall_ns};
 
-const NODES: usize = 5;
-const KEYS: u64 = 10_000;
+/// Nodes of the cluster.
+pub const NODES: usize = 5;
+/// Keys that are asked for.
+pub const KEYS: u64 = 10_000;
 /// Requests for each unit that a limit gives.
-const OFFERED: u64 = 3;
+pub const OFFERED: u64 = 3;
 const STEP_NS: u64 = 10_000_000;
 const CHECKS_PER_STEP: u64 = KEYS * OFFERED * MODEST_PER_S * STEP_NS / 1_000_000_000;
 const WARM_SECONDS: u64 = 3;

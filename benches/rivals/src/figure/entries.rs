@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::mesh::{Frame, Mesh, TICK_NS};
+use super::mesh::{Frame, LIMIT, Mesh, TICK_NS};
 use super::resident::resident_bytes;
 
 const KEYS: u64 = 30_000;
@@ -13,7 +13,7 @@ const OWN: usize = 0;
 /// Resident memory, which has what the allocator adds in it. All nodes are in this process, so what the
 /// others have to say is said before.
 pub fn measure() -> Value {
-    let mut mesh = Mesh::founded(NODES);
+    let mut mesh = Mesh::founded(NODES, LIMIT);
     let told: Vec<_> = (0..NODES)
         .filter(|host| *host != OWN)
         .map(|host| told(&mut mesh, host))

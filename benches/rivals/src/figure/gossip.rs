@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::mesh::{Frame, HEARER, Mesh, REST_TICKS, TELLER, TICK_NS};
+use super::mesh::{Frame, HEARER, LIMIT, Mesh, REST_TICKS, TELLER, TICK_NS};
 use crate::keys::Random;
 use crate::measure::{median, thread_ns};
 
@@ -20,7 +20,7 @@ pub fn measure(rounds: usize) -> Value {
 
 /// Medians of the rounds, in processor time of this thread.
 fn of(keys: u64, rounds: usize) -> Value {
-    let mut mesh = Mesh::founded(2);
+    let mut mesh = Mesh::founded(2, LIMIT);
     let mut random = Random::new(keys);
     for host in [TELLER, HEARER] {
         mesh.fill(host, keys);

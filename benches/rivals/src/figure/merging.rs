@@ -9,7 +9,7 @@ use distributary::proto::{Nanos, Table};
 use distributary::{Clock, TscClock};
 use serde_json::{Value, json};
 
-use super::mesh::{Frame, HEARER, Mesh, REST_TICKS, TELLER, TICK_NS, ask};
+use super::mesh::{Frame, HEARER, LIMIT, Mesh, REST_TICKS, TELLER, TICK_NS, ask};
 use crate::keys::Random;
 use crate::measure::{median, quantile, thread_ns, wall_ns};
 
@@ -28,7 +28,7 @@ const ROWS_PER_ROUND: u64 = ROWS_PER_S / 10;
 /// So many rounds, in each of which rows are merged in one half and not in the other.
 pub fn measure(rounds: usize) -> Value {
     let frames = told(ROWS_PER_ROUND * rounds as u64);
-    let mesh = Mesh::founded(2);
+    let mesh = Mesh::founded(2, LIMIT);
     let mut checks = Checks::new(&mesh);
     let order = Arc::new(AtomicU8::new(REST));
     let merger = Merger {
@@ -71,7 +71,7 @@ struct Half {
 /// Frames of at least so many rows, told by one of two nodes to the other. The same frames are news to
 /// the other one of any two nodes.
 fn told(rows: u64) -> Vec<Frame> {
-    let mut mesh = Mesh::founded(2);
+    let mut mesh = Mesh::founded(2, LIMIT);
     let mut random = Random::new(rows);
     let mut frames = Vec::new();
     for host in [TELLER, HEARER] {

@@ -16,13 +16,17 @@ use crate::keys::{Random, mixed};
 /// Length of a tick.
 pub const TICK_NS: u64 = 100_000_000;
 
-/// The only limit there is.
-const LIMIT: LimitIndex = LimitIndex(0);
+/// Each node has one limit only.
+const FIRST: LimitIndex = LimitIndex(0);
 
 /// So many units at once …
 const BURST_UNITS: u64 = 1_000;
 /// … and so many in each tick.
 const UNITS_PER_TICK: u64 = 10;
+
+/// The limit of most figures.
+pub const LIMIT: Limit =
+    Limit::per(UNITS_PER_TICK, Duration::from_nanos(TICK_NS)).burst(BURST_UNITS);
 
 /// Of two nodes the one that tells …
 pub const TELLER: usize = 0;
@@ -72,9 +76,9 @@ pub struct Mesh {
 
 impl Mesh {
     /// `count` nodes that have founded their cluster.
-    pub fn founded(count: usize) -> Self {
+    pub fn founded(count: usize, limit: Limit) -> Self {
         let now = Nanos(1_000_000_000);
-        let hosts = (0..count).map(|place| Host::new(place, count, now));
+        let hosts = (0..count).map(|place| Host::new(place, count, limit, now));
         let mut mesh = Self {
             hosts: hosts.collect(),
             now,
@@ -156,8 +160,7 @@ impl Mesh {
 }
 
 impl Host {
-    fn new(place: usize, expected: usize, now: Nanos) -> Self {
-        let limit = Limit::per(UNITS_PER_TICK, Duration::from_nanos(TICK_NS)).burst(BURST_UNITS);
+    fn new(place: usize, expected: usize, limit: Limit, now: Nanos) -> Self {
         let policy = Policy {
             id: LimitId(7),
             limit,
@@ -193,7 +196,7 @@ impl Host {
 pub fn ask(number: u64, cost_units: u64) -> Ask {
     let (high, low) = (mixed(number), mixed(!number));
     Ask {
-        limit: LIMIT,
+        limit: FIRST,
         key: KeyId(u128::from(high) << 64 | u128::from(low)),
         cost_units,
     }

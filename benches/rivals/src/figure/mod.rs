@@ -6,6 +6,7 @@ pub mod background;
 pub mod churn;
 pub mod cluster;
 pub mod contended;
+pub mod crowded;
 pub mod entries;
 pub mod gossip;
 pub mod growth;
@@ -55,6 +56,7 @@ pub fn all(args: &Args, skipped: &mut Vec<String>) -> Figures {
     take("contended", &mut || {
         child(&["contended", &seconds("5", "30")])
     });
+    take("crowded", &mut || child(&["crowded", &seconds("5", "30")]));
     take("gossip", &mut || child(&["gossip", &seconds("11", "41")]));
     take("merging", &mut || child(&["merging", &seconds("11", "41")]));
     take("entries", &mut || child(&["entries"]));
@@ -92,6 +94,7 @@ pub fn in_child(words: &[String]) -> bool {
         ["churn", seconds] => seconds.parse().ok().map(churn::of),
         ["cluster", effort] => Some(cluster::of(effort == "quick")),
         ["contended", seconds] => seconds.parse().ok().map(contended::of),
+        ["crowded", seconds] => seconds.parse().ok().map(crowded::measure),
         ["gossip", rounds] => rounds.parse().ok().map(gossip::measure),
         ["merging", rounds] => rounds.parse().ok().map(merging::measure),
         ["entries"] => Some(entries::measure()),
