@@ -10,7 +10,7 @@ use rand::rngs::SysRng;
 use super::running::{Remote, Running};
 use super::{Node, StartError, StartOutcome, driver};
 use crate::limit::{Limit, Overshoot, Pace};
-use crate::limiter::{Clock, Core, GuardedClock, Hashing, KEYS_MAX, KeyHasher, TscClock, limit_id};
+use crate::limiter::{Clock, Core, GuardedClock, Hashing, KEYS_MAX, KeyHasher, limit_id};
 use crate::membership::MembershipConfig;
 use crate::node::{EvictAfter, Fallback, Founding, NodeConfig};
 use crate::quic::{FaultLink, Secret, Target, Transport, TransportConfig};
@@ -248,12 +248,9 @@ impl Builder {
         transport.named_limits = self.named_limits();
         transport.limits = digest(&transport.named_limits);
         let (transport, events) = Transport::start(transport).await?;
-        let clock = self
-            .clock
-            .clone()
-            .unwrap_or_else(|| Arc::new(TscClock::new()));
-        let clock = GuardedClock::new(clock);
+        let clock = GuardedClock::new(self.clock.clone());
         let now = clock.now();
+        let hashers = self.hashers(&policies, key_secret(&secret, &self.cluster));
         let table = Arc::new(Table::new(id, self.table_config(policies)));
         let address = transport.local_address();
         let machine =
@@ -267,7 +264,7 @@ impl Builder {
         let core = Core {
             table,
             clock,
-            hasher: KeyHasher::new(key_secret(&secret, &self.cluster), self.hashing),
+            hashers,
             cluster: Some(Arc::new(Remote::new(&running))),
         };
         let core = Arc::new(core);
@@ -291,6 +288,12 @@ impl Builder {
 
 /// Checks: each turns what was given into what is valid, or says what is wrong with it.
 impl Builder {
+    fn hashers(&self, policies: &[Policy], secret: [u8; 16]) -> Box<[KeyHasher]> {
+        let policies = policies.iter();
+        let hashers = policies.map(|policy| KeyHasher::new(secret, self.hashing, policy.id));
+        hashers.collect()
+    }
+
     fn one_secret(&self) -> Result<Vec<u8>, StartError> {
         let first = self.secrets.first().ok_or(StartError::SecretMissing)?;
         if self.secrets.iter().any(|other| other != first) {

@@ -76,7 +76,7 @@ pub struct Charge {
     /// Which of that node's charges it was.
     pub(crate) number: u64,
     /// How much was charged.
-    pub(crate) cost_units: u64,
+    pub(crate) cost_units: NonZero<u64>,
     /// By when it has drained, if the key was quiet; where it lies in a contended key's account its
     /// node remembers.
     pub(crate) drains: Option<NonZero<u64>>,

@@ -66,15 +66,16 @@ impl Pace {
 
     /// The units-time of an instant, rounded down.
     #[must_use]
+    #[inline]
     pub fn at(&self, now: Nanos) -> UnitsTime {
-        let quanta = self.quanta.floor(now.0);
-        UnitsTime(u64::try_from(quanta).unwrap_or(u64::MAX >> 1))
+        UnitsTime(self.quanta.floor(now.0).unwrap_or(u64::MAX >> 1))
     }
 
     /// The earliest instant whose units-time is at least `time`.
     #[must_use]
+    #[inline]
     pub fn instant_of(&self, time: UnitsTime) -> Nanos {
-        Nanos(u64::try_from(self.nanos.ceil(time.0)).unwrap_or(u64::MAX))
+        Nanos(self.nanos.ceil(time.0).unwrap_or(u64::MAX))
     }
 
     /// How long after `now` units-time will have passed `amount` at `share`; `None` is never.
@@ -105,14 +106,15 @@ impl Pace {
     /// How many quanta of the whole limit so many units are worth at one equal part of so many.
     #[must_use]
     pub(crate) fn quanta_of(&self, units: u64, holders: u64) -> Option<u64> {
-        let parts = u128::from(units).checked_mul(u128::from(holders))?;
-        u64::try_from(parts.checked_mul(1 << self.fraction_bits)?).ok()
+        units
+            .checked_mul(holders)?
+            .checked_mul(1 << self.fraction_bits)
     }
 
-    /// Whole units in so many quanta of the whole limit.
+    /// Whole units in so many quanta of the whole limit and so many whole bursts.
     #[must_use]
-    pub(crate) const fn floor_units(&self, quanta: u64) -> u64 {
-        quanta >> self.fraction_bits
+    pub(crate) const fn floor_units(&self, quanta: u64, bursts: u64) -> u64 {
+        (quanta >> self.fraction_bits).saturating_add(self.burst_units.saturating_mul(bursts))
     }
 
     /// How many quanta of the whole limit an amount at `share` is worth, rounded up.

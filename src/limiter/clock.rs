@@ -98,18 +98,36 @@ impl Clock for ManualClock {
 /// Buckets count from the clock's era, so that any origin will do: what they count has room for
 /// sixty years. At the end of that room time stands still, which refuses.
 pub(crate) struct GuardedClock {
-    clock: Arc<dyn Clock>,
+    source: Source,
     era_ns: u64,
     latest_ns: AtomicU64,
     panics: AtomicU64,
     steps_back: AtomicU64,
 }
 
+/// Our own clock does not panic and is read without a detour.
+enum Source {
+    Own(TscClock),
+    Given(Arc<dyn Clock>),
+}
+
+impl Source {
+    /// `None` if it panicked.
+    fn now_ns(&self) -> Option<u64> {
+        match self {
+            Self::Own(clock) => Some(clock.now_ns()),
+            Self::Given(clock) => catch_unwind(AssertUnwindSafe(|| clock.now_ns())).ok(),
+        }
+    }
+}
+
 impl GuardedClock {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let first = catch_unwind(AssertUnwindSafe(|| clock.now_ns())).ok();
+    /// The clock that was given, or one that reads the processor's counter.
+    pub(crate) fn new(clock: Option<Arc<dyn Clock>>) -> Self {
+        let source = clock.map_or_else(|| Source::Own(TscClock::new()), Source::Given);
+        let first = source.now_ns();
         Self {
-            clock,
+            source,
             era_ns: first.map_or(0, |now_ns| now_ns - now_ns % ERA_NS),
             latest_ns: AtomicU64::new(0),
             panics: AtomicU64::new(u64::from(first.is_none())),
@@ -122,15 +140,16 @@ impl GuardedClock {
         self.era_ns
     }
 
+    #[inline]
     pub(crate) fn now(&self) -> Nanos {
-        let Ok(now_ns) = catch_unwind(AssertUnwindSafe(|| self.clock.now_ns())) else {
+        let latest_ns = self.latest_ns.load(Ordering::Relaxed);
+        let Some(now_ns) = self.source.now_ns() else {
             self.panics.fetch_add(1, Ordering::Relaxed);
-            return Nanos(self.latest_ns.load(Ordering::Relaxed));
+            return Nanos(latest_ns);
         };
         let now_ns = now_ns.saturating_sub(self.era_ns).min(NOW_NS_MAX);
-        let latest_ns = self.latest_ns.load(Ordering::Relaxed);
         if now_ns < latest_ns {
-            return self.stepped_back(now_ns);
+            return self.stepped_back(now_ns, latest_ns);
         }
         // Not at every reading: threads would wait for each other.
         if now_ns - latest_ns >= GRAIN_NS {
@@ -140,12 +159,11 @@ impl GuardedClock {
     }
 
     #[cold]
-    fn stepped_back(&self, now_ns: u64) -> Nanos {
-        let latest_ns = self.latest_ns.load(Ordering::Relaxed);
-        if latest_ns.saturating_sub(now_ns) > STEP_NS {
+    fn stepped_back(&self, now_ns: u64, latest_ns: u64) -> Nanos {
+        if latest_ns - now_ns > STEP_NS {
             self.steps_back.fetch_add(1, Ordering::Relaxed);
         }
-        Nanos(now_ns.max(latest_ns))
+        Nanos(latest_ns)
     }
 
     pub(crate) fn panics(&self) -> u64 {
@@ -178,7 +196,7 @@ mod tests {
     #[test]
     fn a_clock_that_steps_back_is_seen_and_not_followed() {
         let manual = ManualClock::new();
-        let guarded = GuardedClock::new(Arc::new(manual.clone()));
+        let guarded = GuardedClock::new(Some(Arc::new(manual.clone())));
         manual.set_ns(5_000_000_000);
         assert_eq!(guarded.now(), Nanos(5_000_000_000));
         manual.set_ns(1);

@@ -40,77 +40,87 @@ pub enum Hashing {
     Xxh3,
 }
 
-/// What keys are fed to. Bytes are gathered and hashed together.
+/// What keys are fed to. A key of one part is its hash; what has several parts is the hash of the hash so
+/// far and that of the next: three hashes for a pair, and parts that cannot run together.
 #[derive(Clone, Debug)]
 pub struct KeyHash<'a> {
     hasher: &'a KeyHasher,
-    bytes: [u8; GATHERED_MAX],
-    count: usize,
+    digest: Option<u128>,
 }
-
-/// As long as most keys are, with their limit and the lengths of their parts.
-const GATHERED_MAX: usize = 128;
 
 impl KeyHash<'_> {
-    /// Feeds bytes of a fixed length.
+    /// Feeds a part of a fixed length.
     pub fn write(&mut self, bytes: &[u8]) {
-        if let Some(room) = self.bytes[self.count..].get_mut(..bytes.len()) {
-            room.copy_from_slice(bytes);
-            self.count += bytes.len();
-        } else {
-            self.write_much(bytes);
-        }
+        // Another hash than that of text with the same bytes.
+        self.join(!self.hasher.part.digest(bytes));
     }
 
-    /// Feeds bytes of any length, and how many they are.
+    /// Feeds a part of any length.
     pub fn write_sized(&mut self, bytes: &[u8]) {
-        self.write(bytes);
-        self.write(&(bytes.len() as u64).to_le_bytes());
+        self.join(self.hasher.part.digest(bytes));
     }
 
-    /// What does not fit is stood for by its own hash, and so is what was there before.
-    #[cold]
-    fn write_much(&mut self, bytes: &[u8]) {
-        let gathered = self.hasher.digest(&self.bytes[..self.count]);
-        let more = self.hasher.digest(bytes);
-        self.bytes[..16].copy_from_slice(&gathered.to_le_bytes());
-        self.bytes[16..32].copy_from_slice(&more.to_le_bytes());
-        self.count = 32;
+    fn join(&mut self, part: u128) {
+        let digest = self.digest.map_or(part, |before| {
+            let mut both = [0; 32];
+            both[..16].copy_from_slice(&before.to_le_bytes());
+            both[16..].copy_from_slice(&part.to_le_bytes());
+            self.hasher.joint.digest(&both)
+        });
+        self.digest = Some(digest);
     }
 }
 
-/// Hashes keys under one secret.
+/// Hashes the keys of one limit under one secret.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyHasher {
-    sip: SipHasher13,
-    seed: u64,
-    hashing: Hashing,
+    part: Keyed,
+    /// Another key than that of a part: no part can pass for two.
+    joint: Keyed,
+}
+
+/// A hash with its key.
+#[derive(Clone, Copy, Debug)]
+enum Keyed {
+    Sip(SipHasher13),
+    Xxh3(u64),
+}
+
+impl Keyed {
+    fn digest(&self, bytes: &[u8]) -> u128 {
+        match self {
+            Self::Sip(sip) => sip.hash(bytes).as_u128(),
+            Self::Xxh3(seed) => xxh3_128_with_seed(bytes, *seed),
+        }
+    }
 }
 
 impl KeyHasher {
-    pub(crate) fn new(secret: [u8; 16], hashing: Hashing) -> Self {
-        let sip = SipHasher13::new_with_key(&secret);
-        // Another key than that of the other hash, so that neither says anything of the other's.
-        let seed = sip.hash(b"seed").as_u128() as u64;
-        Self { sip, seed, hashing }
+    /// The hasher of a limit's keys: the limit is in its keys, so that a check need not hash it.
+    pub(crate) fn new(secret: [u8; 16], hashing: Hashing, limit: LimitId) -> Self {
+        let root = SipHasher13::new_with_key(&secret);
+        let keyed = |purpose: &[u8]| {
+            let label = [purpose, &limit.0.to_le_bytes()].concat();
+            let key = root.hash(&label).as_bytes();
+            match hashing {
+                Hashing::Sip => Keyed::Sip(SipHasher13::new_with_key(&key)),
+                Hashing::Xxh3 => Keyed::Xxh3(root.hash(&label).as_u128() as u64),
+            }
+        };
+        Self {
+            part: keyed(b"part"),
+            joint: keyed(b"joint"),
+        }
     }
 
-    pub(crate) fn id(&self, limit: LimitId, key: &(impl Key + ?Sized)) -> KeyId {
+    pub(crate) fn id(&self, key: &(impl Key + ?Sized)) -> KeyId {
         let mut hash = KeyHash {
             hasher: self,
-            bytes: [0; GATHERED_MAX],
-            count: 8,
+            digest: None,
         };
-        hash.bytes[..8].copy_from_slice(&limit.0.to_le_bytes());
         key.feed(&mut hash);
-        KeyId(self.digest(&hash.bytes[..hash.count]))
-    }
-
-    fn digest(&self, bytes: &[u8]) -> u128 {
-        match self.hashing {
-            Hashing::Sip => self.sip.hash(bytes).as_u128(),
-            Hashing::Xxh3 => xxh3_128_with_seed(bytes, self.seed),
-        }
+        // Only a key of somebody's own making feeds nothing.
+        KeyId(hash.digest.unwrap_or_default())
     }
 }
 
@@ -293,8 +303,12 @@ mod tests {
 
     use super::*;
 
+    fn hasher(secret: u8, hashing: Hashing, limit: u64) -> KeyHasher {
+        KeyHasher::new([secret; 16], hashing, LimitId(limit))
+    }
+
     fn id(key: &(impl Key + ?Sized)) -> KeyId {
-        KeyHasher::new([7; 16], Hashing::Sip).id(LimitId(1), key)
+        hasher(7, Hashing::Sip, 1).id(key)
     }
 
     #[test]
@@ -306,24 +320,28 @@ mod tests {
 
     #[test]
     fn a_key_is_another_under_another_limit_or_secret() {
-        let other = KeyHasher::new([8; 16], Hashing::Sip);
-        assert_ne!(id("a"), other.id(LimitId(1), "a"));
-        assert_ne!(
-            id("a"),
-            KeyHasher::new([7; 16], Hashing::Sip).id(LimitId(2), "a")
-        );
+        for hashing in [Hashing::Sip, Hashing::Xxh3] {
+            let of = |secret, limit| hasher(secret, hashing, limit).id("a");
+            assert_ne!(of(7, 1), of(8, 1));
+            assert_ne!(of(7, 1), of(7, 2));
+        }
+    }
+
+    #[test]
+    fn what_has_the_same_bytes_is_not_the_same_key() {
+        assert_ne!(id("7"), id(&b'7'));
+        assert_ne!(id(&7_u32), id(&7_u64));
+        assert_ne!(id(&(7_u32, 0_u32)), id(&7_u64));
     }
 
     #[test]
     fn keys_of_any_length_and_any_bytes_work() {
         for hashing in [Hashing::Sip, Hashing::Xxh3] {
-            let hasher = KeyHasher::new([7; 16], hashing);
+            let hasher = hasher(7, hashing, 1);
             let bytes: Vec<u8> = (0..400).map(|at| at as u8).collect();
-            let ids: BTreeSet<KeyId> = (0..400)
-                .map(|count| hasher.id(LimitId(1), &bytes[..count]))
-                .collect();
+            let ids: BTreeSet<KeyId> = (0..400).map(|count| hasher.id(&bytes[..count])).collect();
             assert_eq!(ids.len(), 400, "each length is another key");
-            let pair = |at: usize| hasher.id(LimitId(1), &(&bytes[..at], &bytes[at..300]));
+            let pair = |at: usize| hasher.id(&(&bytes[..at], &bytes[at..300]));
             assert_eq!((0..300).map(pair).collect::<BTreeSet<_>>().len(), 300);
         }
         let long = vec![0xff; 1 << 20];

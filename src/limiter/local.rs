@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use super::{Clock, Core, GuardedClock, Hashing, KEYS_MAX, KeyHasher, Limiter, TscClock, limit_id};
+use super::{Clock, Core, GuardedClock, Hashing, KEYS_MAX, KeyHasher, Limiter, limit_id};
 use crate::limit::{Limit, Pace};
 use crate::table::{LimitIndex, Policy, Table, TableConfig};
 use crate::units::NodeId;
@@ -44,7 +44,7 @@ impl LocalBuilder {
         }
     }
 
-    /// Another clock; a [`TscClock`] otherwise. Tests use a [`super::ManualClock`].
+    /// Another clock; a [`super::TscClock`] otherwise. Tests use a [`super::ManualClock`].
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
@@ -84,6 +84,7 @@ impl LocalBuilder {
             limit: self.limit,
             pace: Pace::new(self.limit),
         };
+        let hasher = KeyHasher::new(random_secret(), self.hashing, policy.id);
         let table = Table::new(
             NodeId(0),
             TableConfig {
@@ -95,11 +96,10 @@ impl LocalBuilder {
             },
         );
         table.hold_all();
-        let clock = self.clock.unwrap_or_else(|| Arc::new(TscClock::new()));
         let core = Core {
             table: Arc::new(table),
-            clock: GuardedClock::new(clock),
-            hasher: KeyHasher::new(random_secret(), self.hashing),
+            clock: GuardedClock::new(self.clock),
+            hashers: Box::new([hasher]),
             cluster: None,
         };
         Limiter {

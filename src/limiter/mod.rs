@@ -41,7 +41,8 @@ pub struct Limiter {
 pub(crate) struct Core {
     pub(crate) table: Arc<Table>,
     pub(crate) clock: GuardedClock,
-    pub(crate) hasher: KeyHasher,
+    /// The hasher of each limit's keys, by index.
+    pub(crate) hashers: Box<[KeyHasher]>,
     pub(crate) cluster: Option<Arc<dyn Cluster>>,
 }
 
@@ -151,7 +152,7 @@ impl Limiter {
         let ask = Ask {
             limit: self.limit,
             key: charge.key,
-            cost_units: charge.cost_units,
+            cost_units: charge.cost_units.get(),
         };
         self.core
             .table
@@ -186,9 +187,7 @@ impl Limiter {
     }
 
     fn id(&self, key: &impl Key) -> KeyId {
-        self.core
-            .hasher
-            .id(self.core.table.policy(self.limit).id, key)
+        self.core.hashers[usize::from(self.limit.0)].id(key)
     }
 
     fn ask(&self, key: &impl Key, cost_units: u64) -> Ask {

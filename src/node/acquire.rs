@@ -4,6 +4,7 @@
 //! that was allowed, one again after a refusal. So a burst is through in a few round trips, and an
 //! exhausted key costs no round trip for each request.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 use crate::limit::{Basis, Charge, Decision, NO_RETRY, Refusal, Verdict};
@@ -284,13 +285,14 @@ impl Node {
     }
 
     fn decision_of(&self, holder: NodeId, ask: Ask, answer: Answer) -> Decision {
-        let charge = Charge {
+        let cost_units = NonZero::new(ask.cost_units).filter(|_| answer.allowed);
+        let charge = cost_units.map(|cost_units| Charge {
             node: holder,
             key: ask.key,
             number: answer.charge,
             drains: None,
-            cost_units: ask.cost_units,
-        };
+            cost_units,
+        });
         let retry = Duration::from_nanos(answer.retry_after_ns);
         Decision {
             verdict: match answer.allowed {
@@ -312,7 +314,7 @@ impl Node {
             reset_after_ns: answer.reset_after_ns,
             view_age_ns: 0,
             decided_at_ns: answer.decided_at_ns,
-            charge: answer.allowed.then_some(charge),
+            charge,
         }
     }
 
@@ -495,7 +497,7 @@ impl Node {
             let ask = Ask {
                 limit,
                 key: charge.key,
-                cost_units: charge.cost_units,
+                cost_units: charge.cost_units.get(),
             };
             return self.table.refund(ask, charge.number, charge.drains, now);
         }
@@ -504,7 +506,7 @@ impl Node {
             limit: self.table.policy(limit).id,
             key: charge.key,
             charge: charge.number,
-            cost_units: charge.cost_units,
+            cost_units: charge.cost_units.get(),
         };
         self.send(charge.node, &Message::Refund(refund));
         self.peers

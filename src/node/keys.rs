@@ -338,8 +338,8 @@ impl Node {
         let tick = self.table.tick_of(now);
         let own = Holder {
             node: self.id,
-            base: constants.base,
-            base_overdraft: constants.overdraft,
+            base: constants.base(),
+            base_overdraft: constants.overdraft(),
             share: entry.account.share(),
             rate: entry.account.rate(),
             overdraft: entry.account.overdraft(),

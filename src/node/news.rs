@@ -51,9 +51,9 @@ impl Node {
     /// At once if it is other than what they reckon with, within a few ticks if it has changed at all,
     /// and now and then to refresh.
     fn is_due(&self, entry: &Entry, constants: &Constants, row: &Row, now: Nanos) -> bool {
-        let moved = row.share != constants.base
-            || row.rate != constants.base
-            || row.overdraft != constants.overdraft;
+        let moved = row.share != constants.base()
+            || row.rate != constants.base()
+            || row.overdraft != constants.overdraft();
         let Some(sent) = &entry.sent else {
             return moved || row.demand.sparse > 0;
         };

@@ -6,16 +6,14 @@
 use std::num::NonZero;
 use std::time::Duration;
 
+use super::quiet::{self, Answer};
 use super::shard::Shard;
 use super::signals::Signal;
-use super::slots::{self, Said};
+use super::slots::Said;
 use super::{Ask, Constants, Entry, LimitIndex, Peek, Policy, TableConfig};
-use crate::limit::{Basis, Charge, Decision, NO_RETRY, Pace, Place, Refusal, UnitsTime, Verdict};
+use crate::limit::{Basis, Charge, Decision, NO_RETRY, Pace, Place, Refusal, Verdict};
 use crate::row::Merged;
 use crate::units::{Amount, KeyId, Nanos, Share, duration_ns};
-
-/// A quiet key's bucket is at most this part full: 1/2. Beyond it the key is contended.
-const QUIET_PART: u64 = 2;
 
 /// The protocol is told of one key's want at most once in this part of a tick.
 const URGENT_PER_TICK: u64 = 20;
@@ -37,79 +35,47 @@ pub(super) struct Case<'a> {
     pub(super) wants: bool,
 }
 
-/// Decides; `decision` is one that [`undecided`] has made.
-pub(super) fn check(shard: &mut Shard, case: &Case<'_>, decision: &mut Decision) -> Signal {
+/// Decides. What the protocol should be told of it goes into `signal`, which says nothing so far.
+pub(super) fn check(shard: &mut Shard, case: &Case<'_>, signal: &mut Signal) -> Decision {
     if case.ask.cost_units > case.policy.pace.burst_units() {
-        refuse(shard, decision, Refusal::CostAboveBurst);
-        return Signal::Silent;
+        return refused(shard, case, &View::NOTHING, Refusal::CostAboveBurst);
     }
     let found = shard.slots.find(case.ask.key);
-    let contended = matches!(found, Some((_, Said::Contended(_))));
-    if !contended && check_quiet(shard, case, found, decision).is_some() {
-        return Signal::Silent;
+    if matches!(found, Some((_, Said::Contended(_)))) {
+        return check_contended(shard, case, signal);
     }
-    check_contended(shard, case, decision)
-}
-
-/// A quiet key that stays quiet, or is refused for good reason; `None` if it becomes contended.
-/// `found` is what its slot says.
-fn check_quiet(
-    shard: &mut Shard,
-    case: &Case<'_>,
-    found: Option<(slots::Place, Said)>,
-    decision: &mut Decision,
-) -> Option<()> {
-    let &Case { ask, now, .. } = case;
-    let (pace, constants) = (&case.policy.pace, shard.constants(ask.limit));
-    if constants.base.is_none() {
-        without_share(shard, ask, decision);
-        return Some(());
+    let (at, said) = found.unzip();
+    let constants = shard.constants(case.ask.limit);
+    let time = case.policy.pace.at(case.now);
+    let Some((answer, drains)) = quiet::answer(constants, case, said, time) else {
+        return check_contended(shard, case, signal);
+    };
+    let view = constants.view(&case.policy.pace, drains, time, case.now);
+    match answer {
+        Answer::Charged => quiet::charge(shard, case, &view, (at, drains)),
+        Answer::Free => decided(case, &view, Verdict::Allowed, Basis::OwnShare, None),
+        Answer::Over(possible) => quiet::refuse(shard, case, &view, possible),
+        Answer::NoShare => without_share(shard, case),
     }
-    let time = pace.at(now);
-    let drains = constants.drains(found, time);
-    let burst = pace.burst_quanta();
-    let after = constants
-        .quanta(pace, ask.cost_units)
-        .and_then(|quanta| drains.0.checked_add(quanta))?;
-    if ask.cost_units == 0 {
-        constants.view(pace, drains, time, now).tell(decision);
-        allow(decision);
-        return Some(());
-    }
-    if case.config.clustered && after > time.0 + burst / QUIET_PART {
-        return None;
-    }
-    if after > time.0.saturating_add(burst) {
-        let possible = pace.instant_of(UnitsTime(after - burst));
-        constants.view(pace, drains, time, now).tell(decision);
-        decision.retry_after_ns = possible.0.saturating_sub(now.0);
-        refuse(shard, decision, Refusal::OverLimit);
-        return Some(());
-    }
-    let (after, said) = (UnitsTime(after), Said::Quiet(UnitsTime(after)));
-    constants.view(pace, after, time, now).tell(decision);
-    match found {
-        Some((place, _)) => shard.slots.set(place, said),
-        None if shard.make_room(case.config, now) => shard.slots.add(ask.key, ask.limit, said),
-        None => {
-            no_room(shard, decision);
-            return Some(());
-        }
-    }
-    charge(shard, case, Place::Drains(after), Basis::OwnShare, decision);
-    Some(())
 }
 
 /// Who holds nothing refuses; a free request is allowed even so.
-fn without_share(shard: &mut Shard, ask: Ask, decision: &mut Decision) {
-    if ask.cost_units == 0 {
-        allow(decision);
-    } else {
-        refuse(shard, decision, Refusal::NoShare);
+#[cold]
+fn without_share(shard: &mut Shard, case: &Case<'_>) -> Decision {
+    match case.ask.cost_units {
+        0 => decided(
+            case,
+            &View::NOTHING,
+            Verdict::Allowed,
+            Basis::OwnShare,
+            None,
+        ),
+        _ => refused(shard, case, &View::NOTHING, Refusal::NoShare),
     }
 }
 
-fn check_contended(shard: &mut Shard, case: &Case<'_>, decision: &mut Decision) -> Signal {
+#[inline(never)]
+fn check_contended(shard: &mut Shard, case: &Case<'_>, signal: &mut Signal) -> Decision {
     let &Case {
         config,
         policy,
@@ -117,34 +83,36 @@ fn check_contended(shard: &mut Shard, case: &Case<'_>, decision: &mut Decision) 
         now,
         wants,
     } = case;
+    let pace = &policy.pace;
     let Some((entry, constants)) = shard.contend(config, ask.limit, ask.key, now) else {
-        no_room(shard, decision);
-        return Signal::Silent;
+        return no_room(shard, case);
     };
-    entry.drain(&policy.pace, now);
+    entry.drain(pace, now);
     entry.meter.count(ask.cost_units, now.0 / config.tick_ns);
     let cost = Amount::from_units(ask.cost_units);
-    let basis = decide(entry, constants, cost, &policy.pace, now);
-    let merged = entry.merged(&constants.others, &policy.pace, now);
-    View::of(&merged, &policy.pace, now).tell(decision);
-    let holds = !entry.account.share().is_none();
+    let basis = decide(entry, constants, cost, pace, now);
+    let view = View::of(&entry.merged(&constants.others, pace, now), pace, now);
+    let refusal = match entry.account.share().is_none() {
+        true => Refusal::NoShare,
+        false => Refusal::OverLimit,
+    };
+    let mut retry_after_ns = NO_RETRY;
     if basis.is_none() {
         let unmet_units = if wants { ask.cost_units } else { 0 };
         entry.unmet_units = entry.unmet_units.saturating_add(unmet_units);
-        let after = retry_after(entry, constants, cost, policy, config, now);
-        decision.retry_after_ns = duration_ns(after);
+        retry_after_ns = duration_ns(retry_after(entry, constants, cost, policy, config, now));
     }
-    let signal = match wants {
-        true => signal(entry, basis, &policy.pace, now, config.tick_ns),
+    *signal = match wants {
+        true => self::signal(entry, basis, pace, now, config.tick_ns),
         false => changed(entry),
     };
     let place = Place::Filled(entry.account.filled());
-    match basis {
-        Some(basis) => charge(shard, case, place, basis, decision),
-        None if holds => refuse(shard, decision, Refusal::OverLimit),
-        None => refuse(shard, decision, Refusal::NoShare),
-    }
-    signal
+    let mut decision = match basis {
+        Some(basis) => charged(shard, case, &view, place, basis),
+        None => refused(shard, case, &view, refusal),
+    };
+    decision.retry_after_ns = retry_after_ns;
+    decision
 }
 
 /// Rule of admission: on its own rights; else on its right of overdraft, if the merged view says
@@ -301,159 +269,77 @@ impl View {
         }
     }
 
-    fn tell(&self, decision: &mut Decision) {
-        decision.remaining_units = self.remaining_units;
-        decision.reset_after_ns = self.reset_after_ns;
-        decision.view_age_ns = self.age_ns;
-    }
-}
-
-/// What a decision begins as: it is filled in where it lies, as it is large.
-pub(super) const fn undecided(policy: &Policy, now: Nanos) -> Decision {
-    Decision {
-        verdict: Verdict::Refused(Refusal::OverLimit),
-        basis: Basis::OwnShare,
-        burst_units: policy.limit.burst_units(),
+    /// Of a key of which this node holds nothing.
+    const NOTHING: Self = Self {
         remaining_units: 0,
-        retry_after_ns: NO_RETRY,
         reset_after_ns: 0,
-        view_age_ns: 0,
-        decided_at_ns: now.0,
-        charge: None,
-    }
-}
-
-const fn allow(decision: &mut Decision) {
-    decision.verdict = Verdict::Allowed;
-    decision.retry_after_ns = NO_RETRY;
-}
-
-const fn refuse(shard: &mut Shard, decision: &mut Decision, refusal: Refusal) {
-    shard.counted.refused += 1;
-    decision.verdict = Verdict::Refused(refusal);
-}
-
-fn no_room(shard: &mut Shard, decision: &mut Decision) {
-    *decision = Decision {
-        remaining_units: 0,
-        retry_after_ns: NO_RETRY,
-        reset_after_ns: 0,
-        ..*decision
+        age_ns: 0,
     };
-    refuse(shard, decision, Refusal::NoRoom);
-    shard.counted.refused_no_room += 1;
 }
 
-fn charge(shard: &mut Shard, case: &Case<'_>, place: Place, basis: Basis, decision: &mut Decision) {
+/// A decision, made where it goes to: it is large.
+#[inline(always)]
+pub(super) fn decided(
+    case: &Case<'_>,
+    view: &View,
+    verdict: Verdict,
+    basis: Basis,
+    charge: Option<Charge>,
+) -> Decision {
+    Decision {
+        verdict,
+        basis,
+        burst_units: case.policy.pace.burst_units(),
+        remaining_units: view.remaining_units,
+        retry_after_ns: NO_RETRY,
+        reset_after_ns: view.reset_after_ns,
+        view_age_ns: view.age_ns,
+        decided_at_ns: case.now.0,
+        charge,
+    }
+}
+
+/// A refusal, counted.
+pub(super) fn refused(
+    shard: &mut Shard,
+    case: &Case<'_>,
+    view: &View,
+    refusal: Refusal,
+) -> Decision {
+    shard.counted.refused += 1;
+    decided(case, view, Verdict::Refused(refusal), Basis::OwnShare, None)
+}
+
+/// A refusal for want of memory.
+#[cold]
+pub(super) fn no_room(shard: &mut Shard, case: &Case<'_>) -> Decision {
+    shard.counted.refused_no_room += 1;
+    refused(shard, case, &View::NOTHING, Refusal::NoRoom)
+}
+
+/// What is allowed, counted and charged; a cost of nothing is not charged.
+#[inline(always)]
+pub(super) fn charged(
+    shard: &mut Shard,
+    case: &Case<'_>,
+    view: &View,
+    place: Place,
+    basis: Basis,
+) -> Decision {
     let &Case { ask, wants, .. } = case;
     match basis {
         Basis::Overdraft => shard.counted.allowed_overdrawn += 1,
         _ => shard.counted.allowed_owned += 1,
     }
     shard.counted.admitted_units = shard.counted.admitted_units.saturating_add(ask.cost_units);
-    decision.basis = basis;
-    decision.charge = (ask.cost_units > 0).then(|| Charge {
+    let charge = NonZero::new(ask.cost_units).map(|cost_units| Charge {
         node: shard.node,
         key: ask.key,
         number: shard.receipts.issue(),
-        cost_units: ask.cost_units,
+        cost_units,
         drains: shard.told(place, wants),
     });
-    allow(decision);
-}
-
-/// Takes back what is left of a charge. What has drained since is in use again already: to take the
-/// whole of it back would give the same units out twice.
-pub(super) fn refund(
-    shard: &mut Shard,
-    config: &TableConfig,
-    ask: Ask,
-    (number, place): (u64, Option<Place>),
-    now: Nanos,
-) -> bool {
-    let Some(place) = place.or_else(|| shard.receipts.place_of(number)) else {
-        return false;
-    };
-    if !shard.receipts.redeem(number) {
-        return false;
-    }
-    let cost = Amount::from_units(ask.cost_units);
-    shard.counted.refunded_units = shard.counted.refunded_units.saturating_add(ask.cost_units);
-    let charge = (ask.key, number, place);
-    let back = shard
-        .refund_contended(config, charge, cost, now)
-        .unwrap_or_else(|| shard.refund_quiet(config, charge, cost, now));
-    shard.receipts.took_back(ask.key, number, back);
-    true
-}
-
-impl Shard {
-    /// What a receipt tells of where its charge lies. The rest is kept here: of contended keys, and for
-    /// who asked from elsewhere and knows its charge by the number only.
-    fn told(&mut self, place: Place, wants: bool) -> Option<NonZero<u64>> {
-        match place {
-            Place::Drains(time) if wants => NonZero::new(time.0),
-            _ => {
-                self.receipts.keep(place);
-                None
-            }
-        }
-    }
-
-    /// Takes back what has not drained of a charge, from a contended key: how much that was.
-    fn refund_contended(
-        &mut self,
-        config: &TableConfig,
-        charge: (KeyId, u64, Place),
-        cost: Amount,
-        now: Nanos,
-    ) -> Option<Amount> {
-        let Some((_, Said::Contended(number))) = self.slots.find(charge.0) else {
-            return None;
-        };
-        let entry = self.entries.get_mut(number)?.as_deref_mut()?;
-        // By the slot's own limit: the one that was named may be another's.
-        let pace = &config.policies[usize::from(entry.limit.0)].pace;
-        entry.drain(pace, now);
-        let left = entry.left_of(charge, &self.receipts, pace);
-        let back = cost.min(left).min(entry.account.level());
-        entry.account.refund(back);
-        entry.noted = true;
-        Some(back)
-    }
-
-    /// The same of a quiet key, rounded against whoever asks for it. What was taken back of earlier
-    /// charges has made this one drain sooner.
-    fn refund_quiet(
-        &mut self,
-        config: &TableConfig,
-        (key, number, place): (KeyId, u64, Place),
-        cost: Amount,
-        now: Nanos,
-    ) -> Amount {
-        let Some((slot, Said::Quiet(time))) = self.slots.find(key) else {
-            return Amount::ZERO;
-        };
-        let limit = usize::from(self.slots.limit_at(slot).0);
-        let (pace, base) = (&config.policies[limit].pace, self.constants[limit].base);
-        let left = match (place, self.receipts.taken_ahead(key, number, u64::MAX)) {
-            (Place::Drains(drains), Amount::ZERO) => drains.0.saturating_sub(pace.at(now).0),
-            (Place::Drains(drains), ahead) => {
-                let ahead = pace.quanta_ceil(ahead, base).unwrap_or(u64::MAX);
-                let left = drains.0.saturating_sub(pace.at(now).0);
-                left.saturating_sub(ahead)
-            }
-            // It has become quiet since, long after it was charged.
-            (Place::Filled(_), _) => 0,
-        };
-        // One less than it was rounded up to, so that a refund never takes more off than was put on.
-        let back = pace
-            .quanta_ceil(cost, base)
-            .map_or(0, |quanta| quanta.saturating_sub(1));
-        let sooner = UnitsTime(time.0.saturating_sub(back.min(left)));
-        self.slots.set(slot, Said::Quiet(sooner));
-        cost
-    }
+    decided(case, view, Verdict::Allowed, basis, charge)
 }
 
 pub(super) fn peek(
@@ -475,9 +361,9 @@ pub(super) fn peek(
     let time = pace.at(now);
     let drains = shard.quiet_time(limit, key, time);
     let constants = shard.constants(limit);
-    let level = pace.amount(drains.0 - time.0, constants.base);
+    let level = pace.amount(drains.0 - time.0, constants.base());
     peeked(
-        [constants.base, constants.base, constants.overdraft],
+        [constants.base(), constants.base(), constants.overdraft()],
         level,
         &constants.view(pace, drains, time, now),
         false,

@@ -5,7 +5,7 @@
 //! made contended first, and so are listed: the bound on the rest is what a join costs everybody.
 
 use super::shard::{Shard, times};
-use super::slots::{Place, Said, Seen};
+use super::slots::{Said, Seen, SlotAt};
 use super::{LimitIndex, SHARDS, Table, TableConfig};
 use crate::limit::{Fullness, Pace};
 use crate::units::{KeyId, LimitId, Nanos, Share};
@@ -83,13 +83,15 @@ fn quota(config: &TableConfig) -> usize {
 
 impl Shard {
     fn shrinks_to(&self, base: Share) -> bool {
-        self.constants.iter().any(|constants| base < constants.base)
+        self.constants
+            .iter()
+            .any(|constants| base < constants.base())
     }
 
     fn lower(&mut self, base: Share, overdraft: Share) {
         for constants in &mut self.constants {
-            constants.base = constants.base.min(base);
-            constants.overdraft = constants.overdraft.min(overdraft);
+            let overdraft = constants.overdraft().min(overdraft);
+            constants.hold(constants.base().min(base), overdraft);
         }
     }
 
@@ -163,7 +165,7 @@ impl Shard {
         &self,
         config: &TableConfig,
         now: Nanos,
-        mut look: impl FnMut(usize, Place, u64),
+        mut look: impl FnMut(usize, SlotAt, u64),
     ) {
         let times = times(config, now);
         for Seen { place, limit, said } in self.slots.each() {

@@ -20,7 +20,9 @@ mod counters;
 mod entry;
 mod freeze;
 mod page;
+mod quiet;
 mod receipts;
+mod refunds;
 mod shard;
 mod signals;
 mod slots;
@@ -42,7 +44,7 @@ use crate::row::Standing;
 use crate::units::{KeyId, LimitId, Nanos, NodeId};
 use check::Case;
 use shard::Shard;
-use signals::Signals;
+use signals::{Signal, Signals};
 
 /// Which of a table's limits: its place in the list that the table was made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,9 +167,11 @@ impl Table {
             now,
             wants,
         };
-        let mut decision = check::undecided(case.policy, now);
-        let signal = check::check(&mut self.shard(ask.key).lock(), &case, &mut decision);
-        self.signals.raise(ask.key, signal);
+        let mut signal = Signal::Silent;
+        let decision = check::check(&mut self.shard(ask.key).lock(), &case, &mut signal);
+        if signal != Signal::Silent {
+            self.signals.raise(ask.key, signal);
+        }
         decision
     }
 
@@ -188,10 +192,10 @@ impl Table {
     ) -> bool {
         let place = drains.map(|drains| Place::Drains(UnitsTime(drains.get())));
         let mut shard = self.shard(ask.key).lock();
-        let refunded = check::refund(&mut shard, &self.config, ask, (number, place), now);
+        let refunded = refunds::refund(&mut shard, &self.config, ask, (number, place), now);
         drop(shard);
         if refunded {
-            self.signals.raise(ask.key, signals::Signal::Changed);
+            self.signals.raise(ask.key, Signal::Changed);
         }
         refunded
     }

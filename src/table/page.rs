@@ -62,53 +62,88 @@ impl Page {
     }
 
     /// Where the key with this tag is, and its word.
+    #[inline]
     pub(super) fn find(&self, tag: u64) -> Option<(usize, u64)> {
-        let home = tag as usize;
-        for step in 0..LINES {
-            let line = home.wrapping_add(step) % LINES;
-            let slots = &self.lines[line].0;
-            for (at, slot) in slots.iter().enumerate() {
-                if slot.tag == tag {
-                    return (slot.word != 0).then_some((line * SLOTS_PER_LINE + at, slot.word));
-                }
+        let home = tag as usize % LINES;
+        let line = &self.lines[home];
+        // Most keys are in the first line, or are not known.
+        match line.position(tag) {
+            Some(at) => line.found(home, at),
+            None if line.ends_here() => None,
+            None => self.find_further(tag),
+        }
+    }
+
+    /// Where a key is that was pushed out of the line that it is looked for in first.
+    #[inline(never)]
+    fn find_further(&self, tag: u64) -> Option<(usize, u64)> {
+        for number in lines_from(tag).skip(1) {
+            let line = &self.lines[number];
+            if let Some(at) = line.position(tag) {
+                return line.found(number, at);
             }
-            if slots.iter().any(|slot| slot.tag == 0) {
+            if line.ends_here() {
                 return None;
             }
         }
         None
     }
 
+    #[inline]
     pub(super) fn slot(&self, at: usize) -> Slot {
         self.lines[at / SLOTS_PER_LINE % LINES].0[at % SLOTS_PER_LINE]
     }
 
+    #[inline]
     pub(super) fn set_word(&mut self, at: usize, word: u64) {
-        self.lines[at / SLOTS_PER_LINE % LINES].0[at % SLOTS_PER_LINE].word = word;
+        self.slot_mut(at).word = word;
+    }
+
+    #[inline]
+    fn slot_mut(&mut self, at: usize) -> &mut Slot {
+        &mut self.lines[at / SLOTS_PER_LINE % LINES].0[at % SLOTS_PER_LINE]
     }
 
     /// Writes a key that the page does not know into the first slot that is nobody's; where that is,
     /// and whether it was never used. `None` if every slot is somebody's.
     fn place(&mut self, slot: Slot) -> Option<(usize, bool)> {
-        let home = slot.tag as usize;
-        for step in 0..LINES {
-            let line = home.wrapping_add(step) % LINES;
-            let slots = &mut self.lines[line].0;
+        for number in lines_from(slot.tag) {
+            let line = &mut self.lines[number];
             // A slot that still has this very tag comes first, or there would be two.
-            let same = slots.iter().position(|old| old.tag == slot.tag);
-            if let Some(at) = same.or_else(|| slots.iter().position(|old| old.word == 0)) {
-                let fresh = slots[at].tag == 0;
-                slots[at] = slot;
-                return Some((line * SLOTS_PER_LINE + at, fresh));
+            let same = line.position(slot.tag);
+            if let Some(at) = same.or_else(|| line.0.iter().position(|old| old.word == 0)) {
+                let fresh = line.0[at].tag == 0;
+                line.0[at] = slot;
+                return Some((number * SLOTS_PER_LINE + at, fresh));
             }
         }
         None
     }
+}
 
-    /// Whether no key can have been pushed past the line of a slot.
-    fn ends_here(&self, at: usize) -> bool {
-        let line = &self.lines[at / SLOTS_PER_LINE % LINES].0;
-        line.iter().any(|slot| slot.tag == 0)
+/// The lines of a page in the order in which a key is looked for in them.
+fn lines_from(tag: u64) -> impl Iterator<Item = usize> {
+    let home = tag as usize;
+    (0..LINES).map(move |step| home.wrapping_add(step) % LINES)
+}
+
+impl Line {
+    #[inline]
+    fn position(&self, tag: u64) -> Option<usize> {
+        self.0.iter().position(|slot| slot.tag == tag)
+    }
+
+    /// What a slot with the tag that was looked for says: nothing if it was given up.
+    #[inline]
+    fn found(&self, number: usize, at: usize) -> Option<(usize, u64)> {
+        let word = self.0[at % SLOTS_PER_LINE].word;
+        (word != 0).then_some((number * SLOTS_PER_LINE + at, word))
+    }
+
+    /// Whether no key can have been pushed past it.
+    #[inline]
+    fn ends_here(&self) -> bool {
+        self.0.iter().any(|slot| slot.tag == 0)
     }
 }
 
@@ -152,8 +187,8 @@ pub(super) fn add(page: &mut Page, margin: &mut Margin, resident: &Resident) -> 
 /// Gives a slot up.
 pub(super) fn vacate(page: &mut Page, margin: &mut Margin, at: usize) {
     page.set_word(at, 0);
-    if page.ends_here(at) {
-        page.lines[at / SLOTS_PER_LINE % LINES].0[at % SLOTS_PER_LINE].tag = 0;
+    if page.lines[at / SLOTS_PER_LINE % LINES].ends_here() {
+        page.slot_mut(at).tag = 0;
         margin.used -= 1;
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::entry::Opened;
 use super::receipts::Receipts;
-use super::slots::{Keeping, Place, Said, Seen, Slots};
+use super::slots::{Keeping, Said, Seen, SlotAt, Slots};
 use super::{Constants, Counters, Entry, LimitIndex, SHARDS, TableConfig};
 use crate::limit::{Account, UnitsTime};
 use crate::row::Standing;
@@ -75,7 +75,8 @@ impl Shard {
 
     /// When a key that is not contended will have drained, at the earliest now.
     pub(super) fn quiet_time(&self, limit: LimitIndex, key: KeyId, now: UnitsTime) -> UnitsTime {
-        self.constants(limit).drains(self.slots.find(key), now)
+        let said = self.slots.find(key).map(|(_, said)| said);
+        self.constants(limit).drains(said, now)
     }
 
     /// The entry of a contended key.
@@ -146,13 +147,13 @@ impl Shard {
         let time = pace.at(now);
         let ahead = self.quiet_time(limit, key, time).0 - time.0;
         let constants = self.constants(limit);
-        let level = pace.amount(planted!(ContendedEmpty, 0, ahead), constants.base);
-        let account = Account::open(constants.base, constants.overdraft, level, time);
+        let level = pace.amount(planted!(ContendedEmpty, 0, ahead), constants.base());
+        let account = Account::open(constants.base(), constants.overdraft(), level, time);
         let tick = now.0 / config.tick_ns;
         let opened = Opened {
             charge: self.receipts.last(),
             at: time,
-            base: constants.base,
+            base: constants.base(),
         };
         let mut entry = Entry::new(limit, account, tick, opened);
         // What has not drained yet was asked for of late: the meter starts from it, by ones.
@@ -170,9 +171,9 @@ impl Shard {
         let pace = &config.policies[usize::from(entry.limit.0)].pace;
         entry.drain(pace, now);
         let account = &entry.account;
-        let at_base = account.share() == constants.base
-            && account.rate() == constants.base
-            && account.overdraft() == constants.overdraft;
+        let at_base = account.share() == constants.base()
+            && account.rate() == constants.base()
+            && account.overdraft() == constants.overdraft();
         let Some(ahead) = pace.quanta_ceil(account.level(), account.share()) else {
             return false;
         };
@@ -221,18 +222,18 @@ impl Shard {
     /// Gives up the quiet key that drains first of the next few. What has drained is nobody's.
     pub(super) fn give_up_one(&mut self, config: &TableConfig, now: Nanos) -> bool {
         let times = times(config, now);
-        let mut first: Option<(Nanos, Place, LimitIndex, UnitsTime)> = None;
+        let mut first: Option<(Nanos, SlotAt, LimitIndex, UnitsTime)> = None;
         self.slots
             .survey(SURVEY_SLOTS_MAX, |Seen { place, limit, said }| {
                 let Said::Quiet(time) = said else {
                     return true;
                 };
                 let drained = time <= times[usize::from(limit.0)];
-                let earlier = |other: &(Nanos, Place, LimitIndex, UnitsTime)| match other.2 == limit
-                {
-                    true => time < other.3,
-                    false => instant(config, limit, time) < other.0,
-                };
+                let earlier =
+                    |other: &(Nanos, SlotAt, LimitIndex, UnitsTime)| match other.2 == limit {
+                        true => time < other.3,
+                        false => instant(config, limit, time) < other.0,
+                    };
                 if drained || first.as_ref().is_none_or(earlier) {
                     first = Some((instant(config, limit, time), place, limit, time));
                 }

@@ -37,7 +37,7 @@ pub(super) enum Said {
 
 /// Where a key is: until another is added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct SlotAt {
     page: u32,
     at: u16,
 }
@@ -45,7 +45,7 @@ pub(super) struct Place {
 /// A slot that somebody has, as a survey sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
-    pub(super) place: Place,
+    pub(super) place: SlotAt,
     pub(super) limit: LimitIndex,
     pub(super) said: Said,
 }
@@ -117,16 +117,18 @@ impl Slots {
     }
 
     /// What is said of a key, and where.
-    pub(super) fn find(&self, key: KeyId) -> Option<(Place, Said)> {
+    #[inline]
+    pub(super) fn find(&self, key: KeyId) -> Option<(SlotAt, Said)> {
         let tag = tag_of(key);
         let page = *self.directory.get(self.index_of(tag))?;
         let (at, word) = self.pages[page as usize].find(tag)?;
         let at = at as u16;
-        Some((Place { page, at }, Said::of(word)))
+        Some((SlotAt { page, at }, Said::of(word)))
     }
 
     /// Says something else of a key.
-    pub(super) fn set(&mut self, place: Place, said: Said) {
+    #[inline]
+    pub(super) fn set(&mut self, place: SlotAt, said: Said) {
         self.pages[place.page as usize].set_word(usize::from(place.at), said.word());
     }
 
@@ -150,7 +152,7 @@ impl Slots {
     }
 
     /// Gives up the slot of a key.
-    pub(super) fn vacate(&mut self, place: Place) {
+    pub(super) fn vacate(&mut self, place: SlotAt) {
         let page = place.page as usize;
         page::vacate(
             &mut self.pages[page],
@@ -161,12 +163,12 @@ impl Slots {
     }
 
     /// Under which limit the key of a slot is.
-    pub(super) fn limit_at(&self, place: Place) -> LimitIndex {
+    pub(super) fn limit_at(&self, place: SlotAt) -> LimitIndex {
         self.margins[place.page as usize].limit(usize::from(place.at))
     }
 
     /// The key of a slot, where ids are kept.
-    pub(super) fn key_at(&self, place: Place) -> Option<KeyId> {
+    pub(super) fn key_at(&self, place: SlotAt) -> Option<KeyId> {
         let (page, at) = (place.page as usize, usize::from(place.at));
         let rest = self.margins[page].rest(at);
         let tag = self.pages[page].slot(at).tag;
@@ -203,7 +205,7 @@ impl Slots {
         let (page, at) = (number / SLOTS, number % SLOTS);
         let word = self.pages[page].slot(at).word;
         (word != 0).then(|| Seen {
-            place: Place {
+            place: SlotAt {
                 page: page as u32,
                 at: at as u16,
             },
@@ -228,6 +230,7 @@ impl Slots {
     }
 
     /// Where the directory says which page a tag is in.
+    #[inline]
     fn index_of(&self, tag: u64) -> usize {
         let root = ((tag >> 32) * self.roots) >> 32;
         let below = (tag >> LINE_BITS) & ((1 << self.bits) - 1);

@@ -59,7 +59,7 @@ impl Table {
     pub fn hold_all(&self) {
         for shard in &self.shards {
             for constants in &mut shard.lock().constants {
-                constants.base = Share::WHOLE;
+                constants.hold(Share::WHOLE, Share::NONE);
             }
         }
     }
@@ -183,11 +183,11 @@ impl Shard {
                 continue;
             };
             let pace = &config.policies[usize::from(entry.limit.0)].pace;
-            let share = settlement.base.saturating_sub(constants.base);
+            let share = settlement.base.saturating_sub(constants.base());
             let parcel = Parcel {
                 share,
                 rate: share,
-                overdraft: settlement.overdraft.saturating_sub(constants.overdraft),
+                overdraft: settlement.overdraft.saturating_sub(constants.overdraft()),
                 level: settlement.growth_of(entry.limit).level(share, pace),
             };
             settle_in(entry, parcel, settlement, pace, now);
@@ -201,10 +201,10 @@ impl Shard {
         let limits = (0..).map(LimitIndex).zip(&config.policies).zip(known);
         for ((limit, policy), known) in limits {
             let constants = &mut self.constants[usize::from(limit.0)];
-            let grown = settlement.base.saturating_sub(constants.base);
+            let grown = settlement.base.saturating_sub(constants.base());
             if !grown.is_none() {
                 let growth = settlement.growth_of(limit);
-                let full = floor(known, constants.base, growth, grown);
+                let full = floor(known, constants.base(), growth, grown);
                 let time = policy
                     .pace
                     .at(now)
@@ -212,8 +212,7 @@ impl Shard {
                     .saturating_add(full.quanta(&policy.pace));
                 constants.floor = constants.floor.max(UnitsTime(time));
             }
-            constants.base = settlement.base;
-            constants.overdraft = settlement.overdraft;
+            constants.hold(settlement.base, settlement.overdraft);
         }
     }
 }
