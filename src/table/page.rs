@@ -5,6 +5,10 @@
 //! has a slot which was never used. A slot that is given up keeps its tag if another may have been
 //! pushed past it; it is used again by the next key that comes by.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use zerocopy::{FromBytes, IntoBytes, KnownLayout};
+
 use super::LimitIndex;
 
 /// Slots of a page.
@@ -16,19 +20,24 @@ const SLOTS_PER_LINE: usize = 4;
 pub(super) const USED_MAX: usize = 230;
 
 /// A tag and a word; no tag is nothing, no word is nobody's any more.
-#[derive(Clone, Copy, Debug, Default)]
+///
+/// They are atomic only so that a page can be shared by several entries of a directory: who reads and
+/// writes them has the shard's lock, and no order is asked of them.
+#[derive(Debug, Default, FromBytes, IntoBytes, KnownLayout)]
+#[repr(C)]
 pub(super) struct Slot {
-    pub(super) tag: u64,
-    pub(super) word: u64,
+    tag: AtomicU64,
+    word: AtomicU64,
 }
 
 /// As much as a cache takes from memory at once.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, FromBytes, IntoBytes, KnownLayout)]
 #[repr(C, align(64))]
-struct Line([Slot; SLOTS_PER_LINE]);
+pub(super) struct Line([Slot; SLOTS_PER_LINE]);
 
 /// The slots of a page.
-#[derive(Debug)]
+#[derive(Debug, FromBytes, IntoBytes, KnownLayout)]
+#[repr(C)]
 pub(super) struct Page {
     lines: [Line; LINES],
 }
@@ -49,26 +58,50 @@ pub(super) struct Margin {
 /// A key as a page knows it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Resident {
-    pub(super) slot: Slot,
+    pub(super) tag: u64,
+    pub(super) word: u64,
     pub(super) rest: u64,
     pub(super) limit: LimitIndex,
 }
 
+impl Slot {
+    #[inline]
+    pub(super) fn tag(&self) -> u64 {
+        self.tag.load(Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn word(&self) -> u64 {
+        self.word.load(Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set_word(&self, word: u64) {
+        self.word.store(word, Relaxed);
+    }
+
+    fn set(&self, tag: u64, word: u64) {
+        self.tag.store(tag, Relaxed);
+        self.set_word(word);
+    }
+}
+
 impl Page {
-    pub(super) fn new() -> Box<Self> {
-        Box::new(Self {
-            lines: [Line::default(); LINES],
-        })
+    /// A page with nobody in it.
+    pub(super) fn new() -> Self {
+        let line = || Line(std::array::from_fn(|_| Slot::default()));
+        Self {
+            lines: std::array::from_fn(|_| line()),
+        }
     }
 
     /// Where the key with this tag is, and its word.
     #[inline]
-    pub(super) fn find(&self, tag: u64) -> Option<(usize, u64)> {
-        let home = tag as usize % LINES;
-        let line = &self.lines[home];
+    pub(super) fn find(&self, tag: u64) -> Option<(&Slot, u64)> {
+        let line = &self.lines[tag as usize % LINES];
         // Most keys are in the first line, or are not known.
-        match line.position(tag) {
-            Some(at) => line.found(home, at),
+        match line.with_tag(tag) {
+            Some(slot) => known(slot),
             None if line.ends_here() => None,
             None => self.find_further(tag),
         }
@@ -76,11 +109,10 @@ impl Page {
 
     /// Where a key is that was pushed out of the line that it is looked for in first.
     #[inline(never)]
-    fn find_further(&self, tag: u64) -> Option<(usize, u64)> {
-        for number in lines_from(tag).skip(1) {
-            let line = &self.lines[number];
-            if let Some(at) = line.position(tag) {
-                return line.found(number, at);
+    fn find_further(&self, tag: u64) -> Option<(&Slot, u64)> {
+        for line in self.lines_from(tag).skip(1) {
+            if let Some(slot) = line.with_tag(tag) {
+                return known(slot);
             }
             if line.ends_here() {
                 return None;
@@ -89,61 +121,67 @@ impl Page {
         None
     }
 
-    #[inline]
-    pub(super) fn slot(&self, at: usize) -> Slot {
-        self.lines[at / SLOTS_PER_LINE % LINES].0[at % SLOTS_PER_LINE]
+    /// The lines in the order in which a key is looked for in them.
+    fn lines_from(&self, tag: u64) -> impl Iterator<Item = &Line> {
+        let home = tag as usize;
+        (0..LINES).map(move |step| &self.lines[home.wrapping_add(step) % LINES])
     }
 
-    #[inline]
-    pub(super) fn set_word(&mut self, at: usize, word: u64) {
-        self.slot_mut(at).word = word;
+    pub(super) fn slot(&self, at: usize) -> &Slot {
+        &self.line_of(at).0[at % SLOTS_PER_LINE]
     }
 
-    #[inline]
-    fn slot_mut(&mut self, at: usize) -> &mut Slot {
-        &mut self.lines[at / SLOTS_PER_LINE % LINES].0[at % SLOTS_PER_LINE]
+    fn line_of(&self, at: usize) -> &Line {
+        &self.lines[at / SLOTS_PER_LINE % LINES]
+    }
+
+    /// Which of the page's slots one is, by where it lies.
+    pub(super) fn number_of(&self, slot: &Slot) -> usize {
+        let from = std::ptr::from_ref(self).addr();
+        (std::ptr::from_ref(slot).addr().wrapping_sub(from) / size_of::<Slot>()) % SLOTS
     }
 
     /// Writes a key that the page does not know into the first slot that is nobody's; where that is,
     /// and whether it was never used. `None` if every slot is somebody's.
-    fn place(&mut self, slot: Slot) -> Option<(usize, bool)> {
-        for number in lines_from(slot.tag) {
-            let line = &mut self.lines[number];
-            // A slot that still has this very tag comes first, or there would be two.
-            let same = line.position(slot.tag);
-            if let Some(at) = same.or_else(|| line.0.iter().position(|old| old.word == 0)) {
-                let fresh = line.0[at].tag == 0;
-                line.0[at] = slot;
-                return Some((number * SLOTS_PER_LINE + at, fresh));
-            }
-        }
-        None
+    fn place(&self, tag: u64, word: u64) -> Option<(usize, bool)> {
+        // A slot that still has this very tag comes first, or there would be two.
+        let room = |line: &'_ Line| {
+            line.with_tag(tag).or_else(|| line.nobodys()).map(|slot| {
+                let fresh = slot.tag() == 0;
+                slot.set(tag, word);
+                (self.number_of(slot), fresh)
+            })
+        };
+        self.lines_from(tag).find_map(room)
+    }
+
+    /// Makes every slot as if it had never been used.
+    pub(super) fn clear(&self) {
+        (0..SLOTS).for_each(|at| self.slot(at).set(0, 0));
     }
 }
 
-/// The lines of a page in the order in which a key is looked for in them.
-fn lines_from(tag: u64) -> impl Iterator<Item = usize> {
-    let home = tag as usize;
-    (0..LINES).map(move |step| home.wrapping_add(step) % LINES)
+/// What a slot with the tag that was looked for says: nothing if it was given up.
+#[inline]
+fn known(slot: &Slot) -> Option<(&Slot, u64)> {
+    let word = slot.word();
+    (word != 0).then_some((slot, word))
 }
 
 impl Line {
     #[inline]
-    fn position(&self, tag: u64) -> Option<usize> {
-        self.0.iter().position(|slot| slot.tag == tag)
+    fn with_tag(&self, tag: u64) -> Option<&Slot> {
+        self.0.iter().find(|slot| slot.tag() == tag)
     }
 
-    /// What a slot with the tag that was looked for says: nothing if it was given up.
-    #[inline]
-    fn found(&self, number: usize, at: usize) -> Option<(usize, u64)> {
-        let word = self.0[at % SLOTS_PER_LINE].word;
-        (word != 0).then_some((number * SLOTS_PER_LINE + at, word))
+    fn nobodys(&self) -> Option<&Slot> {
+        self.0.iter().find(|slot| slot.word() == 0)
     }
 
     /// Whether no key can have been pushed past it.
     #[inline]
     fn ends_here(&self) -> bool {
-        self.0.iter().any(|slot| slot.tag == 0)
+        self.with_tag(0).is_some()
     }
 }
 
@@ -177,33 +215,35 @@ impl Margin {
 }
 
 /// Writes a key into a page that does not know it; where, or `None` if the page is full.
-pub(super) fn add(page: &mut Page, margin: &mut Margin, resident: &Resident) -> Option<usize> {
-    let (at, fresh) = page.place(resident.slot)?;
+pub(super) fn add(page: &Page, margin: &mut Margin, resident: &Resident) -> Option<usize> {
+    let (at, fresh) = page.place(resident.tag, resident.word)?;
     margin.used += usize::from(fresh);
     margin.note(at, resident);
     Some(at)
 }
 
 /// Gives a slot up.
-pub(super) fn vacate(page: &mut Page, margin: &mut Margin, at: usize) {
-    page.set_word(at, 0);
-    if page.lines[at / SLOTS_PER_LINE % LINES].ends_here() {
-        page.slot_mut(at).tag = 0;
+pub(super) fn vacate(page: &Page, margin: &mut Margin, at: usize) {
+    let slot = page.slot(at);
+    slot.set_word(0);
+    if page.line_of(at).ends_here() {
+        slot.set(0, 0);
         margin.used -= 1;
     }
 }
 
 /// Takes every key out of a page, which is empty then.
-pub(super) fn empty(page: &mut Page, margin: &mut Margin) -> Vec<Resident> {
-    let residents = (0..SLOTS).filter(|at| page.slot(*at).word != 0);
+pub(super) fn empty(page: &Page, margin: &mut Margin) -> Vec<Resident> {
+    let residents = (0..SLOTS).filter(|at| page.slot(*at).word() != 0);
     let residents = residents
         .map(|at| Resident {
-            slot: page.slot(at),
+            tag: page.slot(at).tag(),
+            word: page.slot(at).word(),
             rest: margin.rest(at),
             limit: margin.limit(at),
         })
         .collect();
-    page.lines = [Line::default(); LINES];
+    page.clear();
     margin.used = 0;
     residents
 }

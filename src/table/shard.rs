@@ -19,11 +19,11 @@ const KEYS_OF_VIEW_MIN: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Shard {
-    pub(super) slots: Slots,
+    pub(super) node: NodeId,
     pub(super) constants: Vec<Constants>,
+    pub(super) slots: Slots,
     pub(super) counted: Counters,
     pub(super) receipts: Receipts,
-    pub(super) node: NodeId,
     keys_max: usize,
     /// The entries of contended keys, by the numbers that their slots name.
     pub(super) entries: Vec<Option<Box<Entry>>>,

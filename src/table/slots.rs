@@ -8,6 +8,7 @@
 
 use super::LimitIndex;
 use super::page::{self, Margin, Page, Resident, SLOTS, Slot, USED_MAX};
+use super::supply;
 use crate::limit::UnitsTime;
 use crate::units::KeyId;
 
@@ -36,11 +37,8 @@ pub(super) enum Said {
 }
 
 /// Where a key is: until another is added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SlotAt {
-    page: u32,
-    at: u16,
-}
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SlotAt(&'static Slot);
 
 /// A slot that somebody has, as a survey sees it.
 #[derive(Clone, Copy, Debug)]
@@ -53,12 +51,15 @@ pub(super) struct Seen {
 /// The slots of one shard.
 #[derive(Debug)]
 pub(super) struct Slots {
+    /// Which page a tag is in. A page has as many entries as it has bits less than the directory.
+    directory: Vec<&'static Page>,
     /// How many first pages there are.
     roots: u64,
     /// How many bits of a tag the directory goes by, for each first page.
     bits: u32,
-    directory: Vec<u32>,
-    pages: Vec<Box<Page>>,
+    /// The numbers of the directory's pages.
+    numbers: Vec<u32>,
+    pages: Vec<&'static Page>,
     margins: Vec<Margin>,
     count: usize,
     hand: usize,
@@ -99,9 +100,10 @@ impl Slots {
     pub(super) fn new(keeping: Keeping) -> Self {
         let roots = keeping.room.div_ceil(KEYS_PER_PAGE).max(1);
         Self {
+            directory: Vec::new(),
             roots: roots as u64,
             bits: 0,
-            directory: Vec::new(),
+            numbers: Vec::new(),
             pages: Vec::new(),
             margins: Vec::new(),
             count: 0,
@@ -120,26 +122,23 @@ impl Slots {
     #[inline]
     pub(super) fn find(&self, key: KeyId) -> Option<(SlotAt, Said)> {
         let tag = tag_of(key);
-        let page = *self.directory.get(self.index_of(tag))?;
-        let (at, word) = self.pages[page as usize].find(tag)?;
-        let at = at as u16;
-        Some((SlotAt { page, at }, Said::of(word)))
+        let page: &'static Page = self.directory.get(self.index_of(tag))?;
+        let (slot, word) = page.find(tag)?;
+        Some((SlotAt(slot), Said::of(word)))
     }
 
     /// Says something else of a key.
     #[inline]
-    pub(super) fn set(&mut self, place: SlotAt, said: Said) {
-        self.pages[place.page as usize].set_word(usize::from(place.at), said.word());
+    pub(super) fn set(&mut self, at: SlotAt, said: Said) {
+        at.0.set_word(said.word());
     }
 
     /// Adds a key that has no slot.
     pub(super) fn add(&mut self, key: KeyId, limit: LimitIndex, said: Said) {
         let tag = tag_of(key);
         let resident = Resident {
-            slot: Slot {
-                tag,
-                word: said.word(),
-            },
+            tag,
+            word: said.word(),
             rest: key.0 as u64,
             limit,
         };
@@ -152,27 +151,30 @@ impl Slots {
     }
 
     /// Gives up the slot of a key.
-    pub(super) fn vacate(&mut self, place: SlotAt) {
-        let page = place.page as usize;
-        page::vacate(
-            &mut self.pages[page],
-            &mut self.margins[page],
-            usize::from(place.at),
-        );
+    pub(super) fn vacate(&mut self, at: SlotAt) {
+        let (page, at) = self.numbers_of(at);
+        page::vacate(self.pages[page], &mut self.margins[page], at);
         self.count -= 1;
     }
 
     /// Under which limit the key of a slot is.
-    pub(super) fn limit_at(&self, place: SlotAt) -> LimitIndex {
-        self.margins[place.page as usize].limit(usize::from(place.at))
+    pub(super) fn limit_at(&self, at: SlotAt) -> LimitIndex {
+        let (page, at) = self.numbers_of(at);
+        self.margins[page].limit(at)
     }
 
     /// The key of a slot, where ids are kept.
-    pub(super) fn key_at(&self, place: SlotAt) -> Option<KeyId> {
-        let (page, at) = (place.page as usize, usize::from(place.at));
+    pub(super) fn key_at(&self, at: SlotAt) -> Option<KeyId> {
+        let tag = at.0.tag();
+        let (page, at) = self.numbers_of(at);
         let rest = self.margins[page].rest(at);
-        let tag = self.pages[page].slot(at).tag;
         self.keeps_rests.then(|| key_of(tag, rest))
+    }
+
+    /// The number of a slot's page, and which slot of it it is.
+    fn numbers_of(&self, at: SlotAt) -> (usize, usize) {
+        let page = self.numbers[self.index_of(at.0.tag())] as usize;
+        (page, self.pages[page].number_of(at.0))
     }
 
     /// Looks at up to `count` slots that somebody has, resuming where the last look ended, for as
@@ -203,12 +205,10 @@ impl Slots {
 
     fn at(&self, number: usize) -> Option<Seen> {
         let (page, at) = (number / SLOTS, number % SLOTS);
-        let word = self.pages[page].slot(at).word;
+        let slot = self.pages[page].slot(at);
+        let word = slot.word();
         (word != 0).then(|| Seen {
-            place: SlotAt {
-                page: page as u32,
-                at: at as u16,
-            },
+            place: SlotAt(slot),
             limit: self.margins[page].limit(at),
             said: Said::of(word),
         })
@@ -217,13 +217,14 @@ impl Slots {
     /// The first pages.
     fn found(&mut self) {
         for _ in 0..self.roots {
-            let page = self.add_page(0);
-            self.directory.push(page);
+            let number = self.add_page(0);
+            self.numbers.push(number);
+            self.directory.push(self.pages[number as usize]);
         }
     }
 
     fn add_page(&mut self, depth: u32) -> u32 {
-        self.pages.push(Page::new());
+        self.pages.push(supply::take());
         let margin = Margin::new(depth, self.keeps_rests, self.keeps_limits);
         self.margins.push(margin);
         (self.pages.len() - 1) as u32
@@ -238,8 +239,8 @@ impl Slots {
     }
 
     fn put(&mut self, resident: &Resident) {
-        let page = self.directory[self.index_of(resident.slot.tag)] as usize;
-        let added = page::add(&mut self.pages[page], &mut self.margins[page], resident);
+        let page = self.numbers[self.index_of(resident.tag)] as usize;
+        let added = page::add(self.pages[page], &mut self.margins[page], resident);
         // A page has room for more than it is ever let have.
         debug_assert!(added.is_some());
     }
@@ -247,11 +248,11 @@ impl Slots {
     /// Sorts a page out, and parts it, until there is room for one more key with this tag.
     fn make_room_for(&mut self, tag: u64) {
         loop {
-            let page = self.directory[self.index_of(tag)] as usize;
+            let page = self.numbers[self.index_of(tag)] as usize;
             if self.margins[page].used < USED_MAX {
                 return;
             }
-            let residents = page::empty(&mut self.pages[page], &mut self.margins[page]);
+            let residents = page::empty(self.pages[page], &mut self.margins[page]);
             let parts = residents.len() > PART_FROM && self.part(page, tag);
             residents.iter().for_each(|resident| self.put(resident));
             if !parts {
@@ -272,7 +273,8 @@ impl Slots {
         let same = (tag >> LINE_BITS) as usize & ((1 << depth) - 1);
         let first = root | same | (1 << depth);
         for index in (first..root + (1 << self.bits)).step_by(2 << depth) {
-            self.directory[index] = twin;
+            self.numbers[index] = twin;
+            self.directory[index] = self.pages[twin as usize];
         }
         true
     }
@@ -282,10 +284,23 @@ impl Slots {
         if self.bits >= BITS_MAX {
             return false;
         }
-        let roots = self.directory.chunks(1 << self.bits);
-        self.directory = roots.flat_map(|root| [root, root].concat()).collect();
+        self.directory = doubled(&self.directory, 1 << self.bits);
+        self.numbers = doubled(&self.numbers, 1 << self.bits);
         self.bits += 1;
         true
+    }
+}
+
+/// Each root's entries twice.
+fn doubled<T: Copy>(entries: &[T], each: usize) -> Vec<T> {
+    let roots = entries.chunks(each);
+    roots.flat_map(|root| [root, root].concat()).collect()
+}
+
+/// Pages are the process's: who does not need them any more gives them back.
+impl Drop for Slots {
+    fn drop(&mut self) {
+        supply::give_back(&self.pages);
     }
 }
 
@@ -373,7 +388,7 @@ mod tests {
                     let known = slots.find(key);
                     prop_assert_eq!(known.is_some(), model.remove(&key).is_some());
                     known.into_iter().for_each(|(place, _)| slots.vacate(place));
-                    prop_assert_eq!(slots.find(key), None);
+                    prop_assert!(slots.find(key).is_none());
                 }
                 prop_assert_eq!(slots.count(), model.len());
             }
@@ -445,7 +460,7 @@ mod tests {
         for _ in 0..100 {
             slots.survey(10, |found| {
                 *seen
-                    .entry(found.place.page * 1000 + u32::from(found.place.at))
+                    .entry(std::ptr::from_ref(found.place.0).addr())
                     .or_insert(0) += 1;
                 true
             });
