@@ -118,6 +118,7 @@ pub mod proto {
         pub use crate::view::{
             Adoption, Candidate, Opening, OpeningChunk, Pending, Report, Statement, propose, settle,
         };
+        pub use crate::wire::{Gather, Gossip};
     }
 }
 

@@ -129,7 +129,7 @@ impl Node {
             || (!self.holding.gathers(key) && self.speaks_for(limit, key, now))
     }
 
-    /// Begins to gather a key; false if there is nobody to gather from.
+    /// Begins to gather a key; false if there is nobody to gather from, or no room for it.
     fn gather(&mut self, now: Nanos, limit: LimitIndex, key: KeyId) -> bool {
         if self
             .holding
@@ -151,12 +151,16 @@ impl Node {
         if others.is_empty() || !holds || self.asking.is_slow(self.id, now) {
             return false;
         }
-        self.counters.keys_gathered += 1;
         let deadline = now.after(self.config.gather_timeout);
         // What is here already must not leave while the rest arrives.
-        self.table
+        let kept = self
+            .table
             .with_entry(limit, key, now, |entry, _| entry.gathered_until = deadline);
-        self.active.insert(key);
+        if kept.is_none() {
+            return false;
+        }
+        self.activate(key);
+        self.counters.keys_gathered += 1;
         let gather = Gather {
             limit: self.table.policy(limit).id,
             key,
@@ -213,7 +217,9 @@ impl Node {
             let goes = parcel != Parcel::default() && entry.account.grant(parcel, &pace);
             goes.then_some(parcel)
         });
-        self.active.insert(key);
+        if handed.is_some() {
+            self.activate(key);
+        }
         if let Some(Some(parcel)) = handed {
             self.post(to, id, key, parcel);
         }

@@ -125,8 +125,8 @@ impl Node {
         }
     }
 
-    /// Attends to a key from now on.
-    fn activate(&mut self, key: KeyId) {
+    /// Attends to a contended key from now on; what was heard of it while it was quiet is of use now.
+    pub(super) fn activate(&mut self, key: KeyId) {
         if self.active.insert(key) {
             self.recall(key);
         }
@@ -467,7 +467,7 @@ impl Node {
             Some(news) => {
                 self.counters.rows_heard += u64::from(news);
                 if known.is_none() && wants {
-                    self.active.insert(row.key);
+                    self.activate(row.key);
                 }
             }
             None => self.counters.rows_dropped += 1,

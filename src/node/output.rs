@@ -89,7 +89,9 @@ pub struct NodeCounters {
     pub grants_sent: u64,
     /// Grants applied.
     pub grants_applied: u64,
-    /// Grants not applied, and so not acknowledged, for want of room.
+    /// Grants for which there was no room, passed on to who has some, or back.
+    pub grants_passed: u64,
+    /// Grants not taken, and so not acknowledged: there was no room to pass them on either.
     pub grants_deferred: u64,
     /// Views completed.
     pub views_completed: u64,

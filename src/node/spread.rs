@@ -34,6 +34,9 @@ const GRANTS_PER_MESSAGE_MAX: usize = 512;
 /// Grants that were not acknowledged for so many ticks are sent again.
 const GRANTS_RETRY_TICKS: u32 = 3;
 
+/// A peer that had no room for a key is given none of it for so many ticks, unless it tells of it.
+const RETURNED_REST_TICKS: u32 = 50;
+
 /// Whether a row fits a datagram behind those before it.
 pub(super) fn in_datagram() -> impl FnMut(&[Row], &Row) -> bool {
     let mut left_bytes = ROWS_BYTES;
@@ -249,7 +252,7 @@ impl Node {
     }
 
     /// Applies a peer's grants, exactly once and in order; only those of the view that both have
-    /// adopted. One for which there is no room is not applied, and so not acknowledged.
+    /// adopted. One for which there is no room is passed on.
     fn take_grants(
         &mut self,
         now: Nanos,
@@ -295,32 +298,72 @@ impl Node {
         }
     }
 
-    /// Applies the next grant of a peer, and says whether there was room for it.
+    /// Takes the next grant of a peer: into its key's account, or on if there is no room for it.
     fn apply(&mut self, now: Nanos, from: NodeId, grant: &Grant) -> bool {
-        let applied = self.absorb(now, grant);
-        if applied {
-            self.applied.advance(from);
-            self.active.insert(grant.key);
+        let absorbed = self.absorb(now, from, grant);
+        if absorbed {
+            self.activate(grant.key);
             self.counters.grants_applied += 1;
+        }
+        let taken = absorbed || self.pass_grant(from, grant);
+        if taken {
+            self.applied.advance(from);
         } else {
             self.counters.grants_deferred += 1;
         }
-        applied
+        taken
     }
 
-    /// Puts what a grant brings into its key's account.
-    fn absorb(&self, now: Nanos, grant: &Grant) -> bool {
+    /// Puts what a grant brings into its key's account, if there is room for it.
+    fn absorb(&self, now: Nanos, from: NodeId, grant: &Grant) -> bool {
         let Some(limit) = self.table.index_of(grant.limit) else {
             return false;
         };
         let pace = &self.table.policy(limit).pace;
+        let rests_until = Nanos(now.0 + self.config.ticks_ns(RETURNED_REST_TICKS));
         let absorbed = self.table.with_entry(limit, grant.key, now, |entry, _| {
             entry.drain(pace, now);
             entry.account.apply(grant.parcel());
+            entry.note_returned(from, grant.parcel(), rests_until);
             if entry.account.balance(pace) >= Amount::from_units(1) {
                 entry.asked_in_vain = 0;
             }
         });
         absorbed.is_some()
+    }
+
+    /// There is no room for the key of a grant: what it brings goes on, as it came. Left where it is
+    /// it would hold up all after it, of other keys too; and where a table is full until shares have
+    /// come home, and they cannot as another table is full, for ever.
+    fn pass_grant(&mut self, from: NodeId, grant: &Grant) -> bool {
+        let to = self.heir_of(from, grant.key);
+        let peer = self.peers.get(&to);
+        let passes = peer.is_some_and(|peer| peer.outbox.has_room_to_pass());
+        if passes {
+            self.post(to, grant.limit, grant.key, grant.parcel());
+            self.counters.grants_passed += 1;
+        }
+        passes
+    }
+
+    /// Who has room for a key of which there is none here: who has told of it, and so has an entry of
+    /// it. The giver if that is so of it, else who lacks most: shares sum to one, so if any is on its
+    /// way some member lacks it.
+    fn heir_of(&self, giver: NodeId, key: KeyId) -> NodeId {
+        let row = |node: NodeId| Some(self.mirrors.get(&node)?.of(key)?.row);
+        if row(giver).is_some() {
+            return giver;
+        }
+        let open = |peer: &super::Peer| peer.connected && peer.outbox.has_room();
+        let view = self.ledger.adopted().into_iter();
+        let members = view.flat_map(|view| view.members.iter());
+        let others = members.filter(|member| self.is_fellow(member.node));
+        let others = others.filter(|member| self.peers.get(&member.node).is_some_and(open));
+        let lacking = others.filter_map(|member| {
+            let lacks = member.after.saturating_sub(row(member.node)?.share);
+            Some((lacks, member.node))
+        });
+        let most = lacking.filter(|(lacks, _)| !lacks.is_none()).max();
+        most.map_or(giver, |(_, node)| node)
     }
 }

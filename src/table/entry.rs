@@ -173,6 +173,15 @@ impl Entry {
         });
     }
 
+    /// What was granted to a peer has come back, for want of room there: it holds none of it, and is
+    /// given no more until then, unless it tells of the key before.
+    pub fn note_returned(&mut self, by: NodeId, parcel: Parcel, until: Nanos) {
+        let granted = self.granted.iter_mut().find(|granted| granted.to == by);
+        if let Some(granted) = granted.filter(|granted| granted.parcel == parcel) {
+            (granted.parcel, granted.at) = (Parcel::default(), until);
+        }
+    }
+
     /// Notes that it is asked for by `acquire`, and by whom.
     pub fn note_asked(&mut self, from: NodeId, cost_units: u64, now: Nanos) {
         self.acquired_at = Some(now);

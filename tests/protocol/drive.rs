@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use distributary::Decision;
-use distributary::proto::{Ask, Event, KeyId, Nanos, Node, NodeId, Output, Request, Ticket};
+use distributary::proto::parts::{Gather, Gossip};
+use distributary::proto::{
+    Ask, Event, KeyId, Message, Nanos, Node, NodeId, Output, Request, Row, Ticket,
+};
 
 use crate::cluster::{Cluster, Happening};
 use crate::host::{Host, LIMIT, SECOND_NS, Waiting, address};
@@ -150,6 +153,31 @@ impl Cluster {
             let history = self.history.entry(key).or_default();
             history.push(Admission { at_ns, units });
         }
+    }
+
+    /// A node hears a row that another did not write, as if it had.
+    pub fn tell(&mut self, from: usize, to: usize, row: Row) {
+        let from = self.id(from);
+        let gossip = Gossip {
+            rows: vec![row],
+            ..Gossip::default()
+        };
+        let frame = Message::Gossip(gossip).encode();
+        self.hear(to, from, &frame);
+    }
+
+    /// A node is asked to hand over a key, by who did not ask for it.
+    pub fn demand(&mut self, from: usize, to: usize, key: KeyId) {
+        let from = self.id(from);
+        let limit = self.hosts[to].table.policy(LIMIT).id;
+        let frame = Message::Gather(Gather { limit, key }).encode();
+        self.hear(to, from, &frame);
+    }
+
+    fn hear(&mut self, place: usize, from: NodeId, frame: &[u8]) {
+        self.with(place, |node, now| {
+            node.handle_frame(now, from, frame).expect("a frame");
+        });
     }
 
     // --- Time ---

@@ -17,12 +17,14 @@ mod acquire_exact;
 mod carried;
 mod ceiling;
 mod convergence;
+mod cramped;
 mod debts;
 
 mod demand;
 mod forgetting;
 mod handover;
 mod hostile;
+mod recalls;
 mod relays;
 mod smoke;
 mod views;

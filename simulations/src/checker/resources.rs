@@ -6,8 +6,9 @@ use crate::{Finding, Scenario, Verdict, verdict::Checker};
 /// Frames that may wait at one node to be sent: what it owes to 64 peers in a tick, and the answers
 /// to as many questions as may wait.
 const OUTPUTS_MAX: u64 = 65_536;
-/// Grants that may wait for one peer's acknowledgement.
-const GRANTS_MAX: u64 = 1_024;
+/// Grants that may wait for one peer's acknowledgement: its own, and as many that it passes on for
+/// want of room.
+const GRANTS_MAX: u64 = 2_048;
 /// Bytes of a frame.
 const FRAME_BYTES_MAX: u64 = 1 << 20;
 /// Peers that one node may remember: members and those who left lately.

@@ -26,8 +26,8 @@ marks! {
     ViewInPartition = "view-in-partition",
     /// A view completed while a member was paused.
     ViewInPause = "view-in-pause",
-    /// A grant was not applied for want of room.
-    GrantDeferred = "grant-deferred",
+    /// A grant was passed on for want of room.
+    GrantPassed = "grant-passed",
     /// A grant was on its way from, or to, a process that ended.
     GrantAtCrash = "grant-at-crash",
     /// Units were admitted on the right of overdraft.

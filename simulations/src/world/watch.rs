@@ -177,7 +177,7 @@ impl World<'_> {
             let of = &self.processes[process];
             let (node, table) = (of.node.counters(), of.table.counters());
             let held_back = of.clock.held_back();
-            self.marks.add(Mark::GrantDeferred, node.grants_deferred);
+            self.marks.add(Mark::GrantPassed, node.grants_passed);
             self.marks.add(Mark::RowDropped, node.rows_dropped);
             self.marks
                 .add(Mark::QuestionExpired, node.questions_expired);
