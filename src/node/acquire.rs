@@ -32,9 +32,6 @@ pub struct Request {
 /// Requests waiting at one node, over all keys: beyond it the fallback applies at once.
 const WAITING_MAX: usize = 65_536;
 
-/// Refusals remembered: an exhausted key costs no round trip for each request.
-const REFUSALS_MAX: usize = 65_536;
-
 /// So often a request is asked of somebody else after a refusal.
 const TURNS_MAX: u32 = 2;
 
@@ -53,13 +50,23 @@ impl Node {
         if ask.cost_units == 0 || ask.cost_units > burst_units {
             let decision = self.table.check(ask, now);
             self.answered(ticket, decision);
-        } else if let Some(decision) = self.refused_by(self.place_of(ask, now), ask, now) {
+        } else {
+            self.ask_for(now, ticket, request);
+        }
+        self.set_deadline();
+    }
+
+    /// Puts a request in line, unless it is known that it would be refused.
+    fn ask_for(&mut self, now: Nanos, ticket: Ticket, request: Request) {
+        let ask = request.ask;
+        let place = self.place_of(ask, now);
+        if let Some(decision) = self.refused_by(place, ask, now) {
             self.answered(ticket, decision);
         } else if self.asking.deadlines.len() >= WAITING_MAX {
             self.fall_back(now, ticket, request);
         } else {
-            let place = (request.deadline, ask.key, ticket);
-            self.asking.deadlines.insert(place);
+            let deadline = (request.deadline, ask.key, ticket);
+            self.asking.deadlines.insert(deadline);
             let line = self.asking.lines.entry(ask.key).or_default();
             line.waiting.push_back(Waiting {
                 ticket,
@@ -67,9 +74,8 @@ impl Node {
                 asked: None,
                 turned: 0,
             });
-            self.ask_next(now, ask.key);
+            self.ask_first(now, ask.key, Some((ticket, place)));
         }
-        self.set_deadline();
     }
 
     /// The owners of a key, the one that decides for it first.
@@ -113,6 +119,11 @@ impl Node {
 
     /// Puts the questions of the first in line, as many as may be in flight.
     fn ask_next(&mut self, now: Nanos, key: KeyId) {
+        self.ask_first(now, key, None);
+    }
+
+    /// The same; the place of one request was looked up just now.
+    fn ask_first(&mut self, now: Nanos, key: KeyId, mut placed: Option<(Ticket, Option<NodeId>)>) {
         loop {
             let Some(line) = self.asking.lines.get(&key) else {
                 return;
@@ -124,7 +135,11 @@ impl Node {
             let Some((ticket, request, may_ask)) = line.next() else {
                 return;
             };
-            let place = self.place_of(request.ask, now);
+            // What is asked before it may change where it is best asked.
+            let place = match placed.take() {
+                Some((first, place)) if first == ticket => place,
+                _ => self.place_of(request.ask, now),
+            };
             if let Some(decision) = self.refused_by(place, request.ask, now) {
                 self.leave_line(key, ticket);
                 self.answered(ticket, decision);
@@ -247,11 +262,12 @@ impl Node {
             self.fall_back(now, ticket, request);
             return;
         }
-        let place = self.place_of(request.ask, now);
-        let elsewhere = place.filter(|place| *place != from && *place != self.id);
-        if !answer.allowed && elsewhere.is_some() && one.turned < TURNS_MAX {
-            self.turn_elsewhere(answer.key, ticket);
-            return;
+        if !answer.allowed && one.turned < TURNS_MAX {
+            let place = self.place_of(request.ask, now);
+            if place.is_some_and(|place| place != from && place != self.id) {
+                self.turn_elsewhere(answer.key, ticket);
+                return;
+            }
         }
         self.leave_line(answer.key, ticket);
         if answer.allowed || answer.whole {
@@ -333,28 +349,22 @@ impl Node {
             return;
         };
         let most_ns = self.config.ticks_ns(REFUSAL_TICKS);
-        if self.asking.refusals.len() >= REFUSALS_MAX {
-            self.asking.forget(now, 0);
-        }
-        if self.asking.refusals.len() < REFUSALS_MAX {
-            let holds = self
-                .table
-                .with_contended(ask.key, |entry, _| !entry.account.share().is_none());
-            let former = self.asking.refusals.get(&place);
-            let in_vain = former
-                .filter(|_| holds == Some(true))
-                .map_or(0, |former| former.in_vain + 1);
-            let rest = retry_after.saturating_mul(1 << in_vain.min(VAIN_DOUBLINGS_MAX));
-            let retry_at = asked.at.after(retry_after);
-            let remembered = Remembered {
-                cost_units: ask.cost_units,
-                until: asked.at.after(rest).min(Nanos(now.0 + most_ns)),
-                retry_at,
-                reset_at: now.after(decision.reset_after()),
-                in_vain,
-            };
-            self.asking.refusals.insert(place, remembered);
-        }
+        let holds = self
+            .table
+            .with_contended(ask.key, |entry, _| !entry.account.share().is_none());
+        let former = self.asking.refusals.get(&place);
+        let in_vain = former
+            .filter(|_| holds == Some(true))
+            .map_or(0, |former| former.in_vain + 1);
+        let rest = retry_after.saturating_mul(1 << in_vain.min(VAIN_DOUBLINGS_MAX));
+        let remembered = Remembered {
+            cost_units: ask.cost_units,
+            until: asked.at.after(rest).min(Nanos(now.0 + most_ns)),
+            retry_at: asked.at.after(retry_after),
+            reset_at: now.after(decision.reset_after()),
+            in_vain,
+        };
+        self.asking.was_refused(place, remembered);
     }
 
     /// Refuses here what the holder at `place` has just refused: it holds for as large a cost until

@@ -10,6 +10,9 @@ use crate::wire::Answer;
 /// Questions given up whose answers are still looked out for: of what they charge, more is burned.
 const GIVEN_UP_MAX: usize = 65_536;
 
+/// Refusals remembered: an exhausted key costs no round trip for each request.
+const REFUSALS_MAX: usize = 65_536;
+
 /// Questions of one key in flight at once.
 const WINDOW_MAX: usize = 64;
 
@@ -140,6 +143,14 @@ impl Asking {
         }
     }
 
+    /// A holder has refused some of a key. Of more than can be remembered the newest are not, until
+    /// with the next tick there is room again: they cost a round trip each.
+    pub(super) fn was_refused(&mut self, place: (KeyId, NodeId), refusal: Remembered) {
+        if self.refusals.len() < REFUSALS_MAX || self.refusals.contains_key(&place) {
+            self.refusals.insert(place, refusal);
+        }
+    }
+
     /// The first request whose deadline has passed.
     pub(super) fn late(&mut self, now: Nanos) -> Option<(Nanos, KeyId, Ticket)> {
         let first = *self.deadlines.first()?;
@@ -162,16 +173,16 @@ impl Asking {
         }
     }
 
-    /// Drops refusals that nobody has asked about again for so long.
-    pub(super) fn forget(&mut self, now: Nanos, patience_ns: u64) {
+    /// Drops refusals that nobody has asked about again for a tick, and who was slow long ago.
+    pub(super) fn forget(&mut self, now: Nanos, tick_ns: u64) {
         self.refusals
-            .retain(|_, refusal| refusal.until.0.saturating_add(patience_ns) > now.0);
+            .retain(|_, refusal| refusal.until.0.saturating_add(tick_ns) > now.0);
         // Who was not asked again for as long as it rested may have become faster.
         self.slow.retain(|_, slow| {
             slow.until
                 .max(slow.since)
                 .0
-                .saturating_add(SLOW_KEPT_TICKS * patience_ns)
+                .saturating_add(SLOW_KEPT_TICKS * tick_ns)
                 > now.0
         });
     }
@@ -219,5 +230,35 @@ mod tests {
             !asking.is_slow(holder, Nanos(3000)),
             "it has answered in between"
         );
+    }
+
+    #[test]
+    fn at_the_most_refusals_nothing_else_is_forgotten() {
+        let mut asking = Asking::default();
+        let (slow, holder) = (NodeId(1), NodeId(2));
+        asking.was_slow(slow, Nanos(1000), TICK_NS);
+        asking.was_slow(slow, Nanos(1200), TICK_NS);
+        let refusal = |until| Remembered {
+            cost_units: 1,
+            until: Nanos(until),
+            retry_at: Nanos(until),
+            reset_at: Nanos(until),
+            in_vain: 0,
+        };
+        let place = |index: usize| (KeyId(index as u128), holder);
+        for index in 0..=REFUSALS_MAX {
+            asking.was_refused(place(index), refusal(1800));
+        }
+        assert_eq!(asking.refusals(), REFUSALS_MAX);
+        asking.was_refused(place(0), refusal(1850));
+        assert_eq!(asking.refusals[&place(0)].until, Nanos(1850), "it is known");
+        asking.was_slow(slow, Nanos(1900), TICK_NS);
+        assert!(
+            asking.is_slow(slow, Nanos(2899)),
+            "the second time in a row"
+        );
+        asking.forget(Nanos(1900), TICK_NS);
+        assert_eq!(asking.refusals(), 1);
+        assert!(asking.is_slow(slow, Nanos(2899)));
     }
 }

@@ -79,8 +79,7 @@ impl Node {
             key,
             cost_units: question.cost_units,
         };
-        if self.stands(limit, key, now)
-            || self.is_elsewhere(key, now)
+        if self.stands_or_is_elsewhere(limit, key, now)
             || !self.is_gathering(now, limit, key)
             || self.has(ask, now)
             || self.holding.waiting >= QUESTIONS_MAX
@@ -127,6 +126,17 @@ impl Node {
     fn stands(&self, limit: LimitIndex, key: KeyId, now: Nanos) -> bool {
         self.is_whole(limit, key, now)
             || (!self.holding.gathers(key) && self.speaks_for(limit, key, now))
+    }
+
+    /// The same, or somebody else holds nearly all of it, or soon will: it is not fetched back.
+    fn stands_or_is_elsewhere(&self, limit: LimitIndex, key: KeyId, now: Nanos) -> bool {
+        if self.is_whole(limit, key, now) {
+            return true;
+        }
+        let gathers = self.holding.gathers(key);
+        self.standing(key, now).is_some_and(|standing| {
+            standing.is_elsewhere() || (!gathers && self.is_last_word(limit, &standing))
+        })
     }
 
     /// Begins to gather a key; false if there is nobody to gather from, or no room for it.

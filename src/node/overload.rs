@@ -69,19 +69,17 @@ impl Node {
     /// Whether this node's refusal of a key stands: it holds all that can be had, or the key is shared
     /// out, and whoever is asked decides on its own part.
     pub(super) fn speaks_for(&self, limit: LimitIndex, key: KeyId, now: Nanos) -> bool {
-        let shared_out =
-            |s: &Standing| self.parts_max(limit) >= 2 && s.major().is_none() && s.is_used_up();
         let standing = self.standing(key, now);
-        standing.is_some_and(|standing| standing.is_all() || shared_out(&standing))
+        standing.is_some_and(|standing| self.is_last_word(limit, &standing))
     }
 
-    /// Whether somebody else holds nearly all of a key, or soon will: it is not fetched back.
-    pub(super) fn is_elsewhere(&self, key: KeyId, now: Nanos) -> bool {
-        let elsewhere = |standing: Standing| {
-            let major = standing.major().is_some_and(|major| major != self.id);
-            major || standing.is_in_transit()
+    /// The same of a key that stands so.
+    pub(super) fn is_last_word(&self, limit: LimitIndex, standing: &Standing) -> bool {
+        let shared_out = || {
+            let major = standing.major().is_some();
+            self.parts_max(limit) >= 2 && !major && standing.is_used_up()
         };
-        self.standing(key, now).is_some_and(elsewhere)
+        standing.is_all() || shared_out()
     }
 
     /// Notes that a key is asked for by `acquire` here.

@@ -79,6 +79,12 @@ impl Standing {
         held < Share::WHOLE.portion(1, 2) && !all().any(|part| part.guessed)
     }
 
+    /// Whether somebody else holds nearly all of it, or soon will.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        let major = self.major();
+        major.is_some_and(|major| major != self.own.node) || self.is_in_transit()
+    }
+
     /// Others that hold something and can be asked for it.
     pub(super) fn askable(&self) -> impl Iterator<Item = &Part> {
         let others = self.others.iter();

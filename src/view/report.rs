@@ -62,7 +62,11 @@ impl Group<'_> {
     /// Whether this node must begin a new life, holding nothing, because the other group is the
     /// larger one. Both sides reach opposite answers from the same two groups.
     ///
-    /// Who is in both counts for the side with the newer view: that is where it went.
+    /// Who is in both counts for the side with the newer view: that is where it went. Who is dead counts
+    /// like the living until a view gives it up: who is counted is in the views that both sides know of
+    /// each other. Who is alive is what each believes at the moment; were that counted, each could take
+    /// the other's group for the larger, both would begin anew, and with all who held anything gone the
+    /// limit would begin anew too. So a few may yield to one who outlived many, which only burns.
     #[must_use]
     pub fn yields_to(&self, other: &Self) -> bool {
         let newer = self.adopted > other.adopted;

@@ -94,12 +94,11 @@ pub(super) fn likelihood(scene: &Scene<'_>) -> Likelihood {
 
 /// Whether who holds its part of the base split can admit nothing on it, of burst and overdraft together.
 fn crumbles(scene: &Scene<'_>) -> bool {
-    let too_little = |holder: &Holder| {
-        let room = |share| Amount::share_of_units(share, scene.pace.burst_units());
-        let rights = room(holder.base).saturating_add(room(holder.base_overdraft));
-        !holder.base.is_none() && rights.grains() < scene.portion()
-    };
-    scene.holders.iter().any(too_little)
+    let holds = scene.holders.iter().filter(|holder| !holder.base.is_none());
+    let rights = holds.map(|holder| holder.base.saturating_add(holder.base_overdraft));
+    let least = rights.min();
+    let room = |share| Amount::share_of_units(share, scene.pace.burst_units());
+    least.is_some_and(|least| room(least).grains() < scene.portion())
 }
 
 fn is_slow(scene: &Scene<'_>) -> bool {
