@@ -3,6 +3,7 @@
 mod clock;
 mod key;
 mod local;
+mod many;
 
 pub(crate) use clock::GuardedClock;
 pub use clock::{Clock, ManualClock, MonotonicClock, TscClock};

@@ -109,6 +109,9 @@ impl Guarded {
 /// A power of two, so that a key's top bits choose; enough that two cores seldom meet.
 const SHARDS: usize = 64;
 
+/// For how many requests memory is asked for ahead: about as many misses as a core can wait for at once.
+const AHEAD: usize = 16;
+
 impl Table {
     /// An empty table in which `node` holds nothing yet.
     #[must_use]
@@ -186,6 +189,19 @@ impl Table {
             self.signals.raise(ask.key, signal);
         }
         decision
+    }
+
+    /// Asks for the memory that a check of this key will look at, and does not wait for it.
+    pub fn prefetch(&self, key: KeyId) {
+        self.shard(key).lock().slots.prefetch(key);
+    }
+
+    /// Decides on one request after another, at one instant, and asks for the memory of several at a time.
+    pub fn check_many(&self, asks: &[Ask], now: Nanos, mut decided: impl FnMut(Decision)) {
+        for some in asks.chunks(AHEAD) {
+            some.iter().for_each(|ask| self.prefetch(ask.key));
+            some.iter().for_each(|ask| decided(self.check(*ask, now)));
+        }
     }
 
     /// What a check would see, charging and counting nothing.

@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use prefetch_index::prefetch_index;
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
 use super::LimitIndex;
@@ -105,6 +106,11 @@ impl Page {
             None if line.ends_here() => None,
             None => self.find_further(tag),
         }
+    }
+
+    /// Asks for the line that a key is looked for in first, and does not wait for it.
+    pub(super) fn prefetch(&self, tag: u64) {
+        prefetch_index(&self.lines, tag as usize % LINES);
     }
 
     /// Where a key is that was pushed out of the line that it is looked for in first.

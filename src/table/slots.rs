@@ -127,6 +127,14 @@ impl Slots {
         Some((SlotAt(slot), Said::of(word)))
     }
 
+    /// Asks for where a key would be, and does not wait for it.
+    pub(super) fn prefetch(&self, key: KeyId) {
+        let tag = tag_of(key);
+        if let Some(page) = self.directory.get(self.index_of(tag)) {
+            page.prefetch(tag);
+        }
+    }
+
     /// Says something else of a key.
     #[inline]
     pub(super) fn set(&mut self, at: SlotAt, said: Said) {
