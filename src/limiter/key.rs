@@ -50,16 +50,19 @@ pub struct KeyHash<'a> {
 
 impl KeyHash<'_> {
     /// Feeds a part of a fixed length.
+    #[inline]
     pub fn write(&mut self, bytes: &[u8]) {
         // Another hash than that of text with the same bytes.
         self.join(!self.hasher.part.digest(bytes));
     }
 
     /// Feeds a part of any length.
+    #[inline]
     pub fn write_sized(&mut self, bytes: &[u8]) {
         self.join(self.hasher.part.digest(bytes));
     }
 
+    #[inline]
     fn join(&mut self, part: u128) {
         let digest = self.digest.map_or(part, |before| {
             let mut both = [0; 32];
@@ -113,6 +116,7 @@ impl KeyHasher {
         }
     }
 
+    #[inline]
     pub(crate) fn id(&self, key: &(impl Key + ?Sized)) -> KeyId {
         let mut hash = KeyHash {
             hasher: self,
@@ -156,6 +160,7 @@ pub fn subscriber(address: IpAddr) -> IpAddr {
 }
 
 impl Key for [u8] {
+    #[inline]
     fn feed(&self, hash: &mut KeyHash<'_>) {
         hash.write_sized(self);
     }
@@ -166,6 +171,7 @@ impl Key for [u8] {
 }
 
 impl Key for str {
+    #[inline]
     fn feed(&self, hash: &mut KeyHash<'_>) {
         hash.write_sized(self.as_bytes());
     }
@@ -176,6 +182,7 @@ impl Key for str {
 }
 
 impl Key for String {
+    #[inline]
     fn feed(&self, hash: &mut KeyHash<'_>) {
         self.as_str().feed(hash);
     }
@@ -244,6 +251,7 @@ impl<T: Key + ToOwned + ?Sized> Key for Cow<'_, T> {
 macro_rules! integers {
     ($($integer:ty),*) => {
         $(impl Key for $integer {
+            #[inline]
             fn feed(&self, hash: &mut KeyHash<'_>) {
                 hash.write(&self.to_le_bytes());
             }

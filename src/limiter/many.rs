@@ -62,7 +62,8 @@ impl Limiter {
 mod tests {
     use std::sync::Arc;
 
-    use crate::{Limit, Limiter, ManualClock, Verdict};
+    use crate::limit::{Limit, Verdict};
+    use crate::limiter::{Limiter, ManualClock};
 
     fn limiter() -> Limiter {
         Limiter::local_with_clock(Limit::per_second(1).burst(3), Arc::new(ManualClock::new()))

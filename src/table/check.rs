@@ -40,7 +40,7 @@ pub(super) fn check(shard: &mut Shard, case: &Case<'_>, signal: &mut Signal) -> 
     if case.ask.cost_units > case.policy.pace.burst_units() {
         return refused(shard, case, &View::NOTHING, Refusal::CostAboveBurst);
     }
-    let found = shard.slots.find(case.ask.key);
+    let found = shard.slots.find_here(case.ask.key);
     if matches!(found, Some((_, Said::Contended(_)))) {
         return check_contended(shard, case, signal);
     }

@@ -97,7 +97,7 @@ impl Page {
     }
 
     /// Where the key with this tag is, and its word.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, tag: u64) -> Option<(&Slot, u64)> {
         let line = &self.lines[tag as usize % LINES];
         // Most keys are in the first line, or are not known.

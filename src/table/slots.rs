@@ -119,8 +119,13 @@ impl Slots {
     }
 
     /// What is said of a key, and where.
-    #[inline]
     pub(super) fn find(&self, key: KeyId) -> Option<(SlotAt, Said)> {
+        self.find_here(key)
+    }
+
+    /// The same, for the one place where a call would be felt.
+    #[inline(always)]
+    pub(super) fn find_here(&self, key: KeyId) -> Option<(SlotAt, Said)> {
         let tag = tag_of(key);
         let page: &'static Page = self.directory.get(self.index_of(tag))?;
         let (slot, word) = page.find(tag)?;

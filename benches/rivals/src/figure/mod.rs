@@ -10,6 +10,7 @@ pub mod crowded;
 pub mod entries;
 pub mod gossip;
 pub mod growth;
+pub mod many;
 pub mod merging;
 pub mod mesh;
 pub mod redis;
@@ -50,6 +51,7 @@ pub fn all(args: &Args, skipped: &mut Vec<String>) -> Figures {
     take("accuracy", &mut || {
         Ok(accuracy::measure(args.either(3, 10)))
     });
+    take("many", &mut || Ok(many::measure(args)));
     take("cluster", &mut || {
         child(&["cluster", &seconds("quick", "full")])
     });
