@@ -117,8 +117,8 @@ impl Limiter {
 
     /// Decides on one unit for `key` wherever its rights are: exact while the cluster is connected.
     ///
-    /// It asks the node that decides for the key, one round trip away (none if that is this node),
-    /// and waits no longer than the node's acquire deadline; then the configured fallback decides.
+    /// Where all of the key lies here and stays here it costs what a check costs. Else it asks the node that
+    /// decides for the key, one round trip away (none if that is this node), and waits no longer than the node's acquire deadline; then the configured fallback decides.
     /// On a local limiter it is `check`. Cancel-safe: a charge that nobody waits for any more is
     /// taken back.
     pub async fn acquire(&self, key: impl Key) -> Decision {
@@ -131,10 +131,14 @@ impl Limiter {
             return self.nobody();
         }
         let ask = self.ask(&key, cost_units);
-        let decided = match &self.core.cluster {
-            Some(cluster) => cluster.acquire(ask).await,
-            None => None,
+        let now = self.core.clock.now();
+        let Some(cluster) = &self.core.cluster else {
+            return self.stamped(self.core.table.check(ask, now));
         };
+        if let Some(decision) = self.core.table.acquire_here(ask, now) {
+            return self.stamped(decision);
+        }
+        let decided = cluster.acquire(ask).await;
         self.stamped(decided.unwrap_or_else(|| self.core.table.check(ask, self.core.clock.now())))
     }
 

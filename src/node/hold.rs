@@ -10,14 +10,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limit::{Parcel, Verdict};
-use crate::table::{Ask, LimitIndex};
+use crate::table::{Ask, KEEP_TICKS, LimitIndex};
 use crate::units::{Amount, KeyId, Nanos, NodeId, Share};
 use crate::wire::{Answer, Gather, Gathered, Message, Question};
 
 use super::Node;
-
-/// A gathered key stays gathered for so many ticks after it was last asked for.
-const KEEP_TICKS: u32 = 50;
 
 /// After a gathering that could not bring everything, so many ticks pass before the next.
 const GATHER_REST_TICKS: u32 = 5;

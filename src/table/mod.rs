@@ -19,6 +19,7 @@ mod constants;
 mod counters;
 mod entry;
 mod freeze;
+mod here;
 mod page;
 mod quiet;
 mod receipts;
@@ -32,6 +33,7 @@ mod view;
 pub use constants::Constants;
 pub use counters::Counters;
 pub use entry::{Entry, Granted};
+pub use here::KEEP_TICKS;
 pub use signals::Wake;
 pub use view::{Listed, Settlement};
 
