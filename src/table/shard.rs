@@ -1,11 +1,11 @@
 //! One shard: a part of the keys, the constants their checks use, and what was counted.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::entry::Opened;
 use super::receipts::Receipts;
-use super::slots::{Keeping, Said, Seen, SlotAt, Slots};
+use super::slots::{Keeping, Said, Seen, Slots};
 use super::{Constants, Counters, Entry, LimitIndex, SHARDS, TableConfig};
 use crate::limit::{Account, UnitsTime};
 use crate::row::Standing;
@@ -13,6 +13,12 @@ use crate::units::{KeyId, Nanos, NodeId};
 
 /// Slots looked at to find one to reuse, before the request is refused for want of room.
 const SURVEY_SLOTS_MAX: usize = 256;
+
+/// Keys that are given up at once for want of room, at most.
+const GIVEN_UP_AT_ONCE: usize = 8;
+
+/// And at most one of so many that a shard has room for, so that a small table keeps nearly all.
+const PARTS_GIVEN_UP_MIN: usize = 32;
 
 /// Keys that a shard takes of a view at least, however small the table is.
 const KEYS_OF_VIEW_MIN: usize = 64;
@@ -29,8 +35,8 @@ pub(super) struct Shard {
     pub(super) entries: Vec<Option<Box<Entry>>>,
     /// Numbers of entries that are nobody's.
     free: Vec<usize>,
-    /// The numbers by key: what is done with all is done in the order of the keys.
-    contended: BTreeMap<KeyId, usize>,
+    /// Their keys: what is done with all is done in this order.
+    contended: BTreeSet<KeyId>,
 }
 
 impl Shard {
@@ -44,7 +50,7 @@ impl Shard {
             keys_max: config.keys_max.div_ceil(SHARDS).max(1),
             entries: Vec::new(),
             free: Vec::new(),
-            contended: BTreeMap::new(),
+            contended: BTreeSet::new(),
         }
     }
 
@@ -96,7 +102,7 @@ impl Shard {
 
     /// The contended keys, in order.
     pub(super) fn contended_keys(&self) -> Vec<KeyId> {
-        self.contended.keys().copied().collect()
+        self.contended.iter().copied().collect()
     }
 
     /// The entry of a key, which becomes contended if it was quiet; `None` if there is no room.
@@ -122,7 +128,7 @@ impl Shard {
             Some((place, _)) => self.slots.set(place, said),
             None => self.slots.add(key, limit, said),
         }
-        self.contended.insert(key, number);
+        self.contended.insert(key);
         self.entry(number)
     }
 
@@ -197,10 +203,10 @@ impl Shard {
         true
     }
 
-    /// Makes room for one more key: reuses a drained slot, or gives up the quiet key that drains
+    /// Makes room for one more key: reuses drained slots, or gives up the quiet keys that drain
     /// first, whose time becomes the floor of keys without a slot. False if all are contended.
     pub(super) fn make_room(&mut self, config: &TableConfig, now: Nanos) -> bool {
-        self.free() > 0 || self.give_up_one(config, now)
+        self.free() > 0 || self.give_up_some(config, now)
     }
 
     /// Does something with twice the room. A view lists what all its members hold, which may be more
@@ -219,36 +225,38 @@ impl Shard {
         self.keys_max.saturating_sub(self.slots.count())
     }
 
-    /// Gives up the quiet key that drains first of the next few. What has drained is nobody's.
-    pub(super) fn give_up_one(&mut self, config: &TableConfig, now: Nanos) -> bool {
-        let times = times(config, now);
-        let mut first: Option<(Nanos, SlotAt, LimitIndex, UnitsTime)> = None;
+    /// Gives up the quiet keys that drain first of the next few, several at once, as looking for one takes
+    /// as long. What has drained is nobody's: where there is any of that no other is given up.
+    pub(super) fn give_up_some(&mut self, config: &TableConfig, now: Nanos) -> bool {
+        let at_once = (self.keys_max / PARTS_GIVEN_UP_MIN).clamp(1, GIVEN_UP_AT_ONCE);
+        let (mut quiet, mut drained) = (Vec::with_capacity(SURVEY_SLOTS_MAX), 0);
         self.slots
             .survey(SURVEY_SLOTS_MAX, |Seen { place, limit, said }| {
-                let Said::Quiet(time) = said else {
-                    return true;
-                };
-                let drained = time <= times[usize::from(limit.0)];
-                let earlier =
-                    |other: &(Nanos, SlotAt, LimitIndex, UnitsTime)| match other.2 == limit {
-                        true => time < other.3,
-                        false => instant(config, limit, time) < other.0,
-                    };
-                if drained || first.as_ref().is_none_or(earlier) {
-                    first = Some((instant(config, limit, time), place, limit, time));
+                if let Said::Quiet(time) = said {
+                    let drains = instant(config, limit, time);
+                    drained += usize::from(drains <= now);
+                    quiet.push((drains, place, limit, time));
                 }
-                !drained
+                drained < at_once
             });
-        let Some((drains, place, limit, time)) = first else {
-            return false;
-        };
-        self.slots.vacate(place);
-        if drains > now {
-            let given_up = &mut self.constants[usize::from(limit.0)].given_up;
-            *given_up = (*given_up).max(time);
-            self.counted.keys_given_up += 1;
+        let count = if drained > 0 {
+            drained
         } else {
-            self.counted.keys_drained += 1;
+            at_once.min(quiet.len())
+        };
+        if count == 0 {
+            return false;
+        }
+        quiet.select_nth_unstable_by_key(count - 1, |(drains, ..)| *drains);
+        for (drains, place, limit, time) in quiet.into_iter().take(count) {
+            self.slots.vacate(place);
+            if drains > now {
+                let given_up = &mut self.constants[usize::from(limit.0)].given_up;
+                *given_up = (*given_up).max(time);
+                self.counted.keys_given_up += 1;
+            } else {
+                self.counted.keys_drained += 1;
+            }
         }
         true
     }

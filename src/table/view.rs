@@ -137,13 +137,14 @@ impl Shard {
         loop {
             let lacks = |key: &&KeyId| self.slots.find(**key).is_none();
             let lacking = wanted.iter().filter(|key| lacks(key)).count();
-            let missing = lacking.saturating_sub(self.free());
-            if missing == 0 {
+            if self.free() >= lacking {
                 return true;
             }
             // What is given up may be wanted itself: what lacks is counted anew then.
-            if !(0..missing).all(|_| self.give_up_one(config, now)) {
-                return false;
+            while self.free() < lacking {
+                if !self.give_up_some(config, now) {
+                    return false;
+                }
             }
         }
     }
