@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::limit::Parcel;
 use crate::row::Row;
-use crate::share::{COUNT_SCALE, Holder, Move, Scene, cost_units, donors, plan, weight};
+use crate::share::{
+    COUNT_SCALE, Holder, Move, Scene, cost_units, donors, is_asked_for, plan, weight,
+};
 use crate::table::{Constants, Entry, LimitIndex};
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 
@@ -249,15 +251,19 @@ impl Node {
             return relief;
         }
         let mut holders = self.holders(key, entry, constants, now);
-        entry.account.forgo(self.crumbs(&holders), pace);
-        let detours = self.detours(&mut holders, entry, now);
+        let rate_count_per_tick = self.rate_count_per_tick(entry.limit);
+        let mut detours = BTreeMap::new();
+        // While a key is asked for a detour is too slow to follow demand.
+        if !is_asked_for(&holders, rate_count_per_tick) {
+            entry.account.forgo(self.crumbs(&holders, now), pace);
+            detours = self.detours(&mut holders, entry, now);
+        }
         // What was gathered or shared out by `acquire` stays where it is unless others want it for their own checks.
         let wanted = |holder: &Holder| holder.unmet && holder.node != self.id;
         let kept = entry.gathered_until > now || self.is_by_acquire(entry, now);
         if kept && !holders.iter().any(wanted) {
             return Vec::new();
         }
-        let rate_count_per_tick = self.rate_count_per_tick(entry.limit);
         let asker = match occasion {
             Occasion::Asked(node) => Some(node),
             Occasion::Tick | Occasion::Want => None,
@@ -286,14 +292,21 @@ impl Node {
     /// The part of this node's right of overdraft that is nobody's: rights at the base split are
     /// rounded down, and a view deals what that leaves over too. With it a key would never be at
     /// base again.
-    fn crumbs(&self, holders: &[Holder]) -> Share {
+    ///
+    /// What another lacks is not nobody's, nor is what this node has opened a view with: given up,
+    /// some member would never be at base again. So all must have had the time to tell what they hold
+    /// since the view, and together it must be no more than there is.
+    fn crumbs(&self, holders: &[Holder], now: Nanos) -> Share {
         let lacks = |holder: &Holder| holder.overdraft < holder.base_overdraft;
         let own = holders.iter().find(|holder| holder.node == self.id);
         let over = own.map_or(Share::NONE, |own| {
             own.overdraft.saturating_sub(own.base_overdraft)
         });
-        let is_crumb = over.parts() <= holders.len() as u64;
-        if is_crumb && !holders.iter().any(lacks) {
+        let all: Share = holders.iter().map(|holder| holder.overdraft).sum();
+        let is_crumb = over.parts() <= holders.len() as u64 && all <= self.config.overshoot.right();
+        let told_ns = self.config.ticks_ns(ROW_LIFE_TICKS);
+        let have_told = self.is_calm_for(told_ns, now);
+        if is_crumb && have_told && !holders.iter().any(lacks) {
             over
         } else {
             Share::NONE
@@ -301,8 +314,7 @@ impl Node {
     }
 
     /// Shares of an idle key go home to who is not connected through the peer that passes its rows
-    /// on: it will hold more than its base then, and see who lacks it. While a key is asked for that
-    /// is too slow to follow demand, and nothing takes a detour.
+    /// on: it will hold more than its base then, and see who lacks it.
     fn detours(
         &self,
         holders: &mut [Holder],
@@ -310,9 +322,6 @@ impl Node {
         now: Nanos,
     ) -> BTreeMap<NodeId, NodeId> {
         let mut detours = BTreeMap::new();
-        if holders.iter().any(|holder| holder.demand.sparse > 0) {
-            return detours;
-        }
         for holder in holders.iter_mut().filter(|holder| !holder.ready) {
             let Some(relay) = self.relay_towards(holder.node) else {
                 continue;

@@ -3,6 +3,7 @@
 use super::Node;
 use super::audience::Audience;
 use crate::row::{Heard, Row};
+use crate::share::nothing_count;
 use crate::table::{Constants, Entry};
 use crate::units::{Amount, Nanos, Share};
 
@@ -68,8 +69,10 @@ impl Node {
         let round_ticks = || self.round_ticks().min(ROUND_TICKS_MAX);
         let is_stale = || waited(ROW_REFRESH_TICKS) && waited(2 * round_ticks());
         let is_rested = || waited(ROW_REST_TICKS) && waited(round_ticks());
-        let matters = moved || row.demand.sparse > 0;
-        (changed && (is_rested() || self.is_news(entry, sent, row, now))) || (matters && is_stale())
+        let nothing_count = || nothing_count(self.rate_count_per_tick(entry.limit));
+        let matters = || moved || row.demand.sparse > nothing_count();
+        (changed && (is_rested() || self.is_news(entry, sent, row, now)))
+            || (is_stale() && matters())
     }
 
     /// Whether a row says something that peers do not reckon with by the last one.

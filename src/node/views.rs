@@ -407,6 +407,12 @@ impl Node {
         }
     }
 
+    /// Whether no view was under way for so long.
+    pub(super) fn is_calm_for(&self, span_ns: u64, now: Nanos) -> bool {
+        let since_ns = now.0.saturating_sub(self.views.adopted_at.0);
+        !self.ledger.is_changing() && since_ns >= span_ns
+    }
+
     /// Completes the adopted view if nothing is lacking and there is room for what it brings.
     fn complete(&mut self, now: Nanos) {
         let Some((view, openings)) = self.ledger.ready() else {

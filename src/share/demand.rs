@@ -40,6 +40,16 @@ pub(crate) const SPARSE_TICKS: u64 = 30;
 /// Ticks after which a habit has faded to a third: two minutes at the default tick.
 pub(crate) const HABIT_TICKS: u64 = 1200;
 
+/// Nobody asks for a limit that is asked for less than this part of what it gives back. Counts fade by
+/// a part: of a thousand million units a second the last would be gone after ninety seconds.
+const NOTHING_PART_BITS: u32 = 16;
+
+/// The largest sparse count that is nothing of a limit that gives back so much, times
+/// [`COUNT_SCALE`], in a tick. Of a small limit nothing is nothing but zero.
+pub(crate) const fn nothing_count(rate_count_per_tick: u64) -> u64 {
+    rate_count_per_tick.saturating_mul(SPARSE_TICKS) >> NOTHING_PART_BITS
+}
+
 /// Counts arrivals and lets them fade, tick by tick.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Meter {
@@ -178,6 +188,23 @@ mod tests {
         let mut found = Meter::new(0);
         found.count_together(50, 50, 0);
         assert_eq!(found.cost_units(), 1);
+    }
+
+    /// However large a limit is, and asked for six times over.
+    #[test]
+    fn nothing_is_left_of_any_load_within_400_ticks() {
+        for units_per_tick in [1, 10, 100, 10_000, 100_000_000] {
+            let mut meter = Meter::new(0);
+            (0..200).for_each(|tick| meter.count(units_per_tick * 6, tick));
+            let nothing = nothing_count(units_per_tick * COUNT_SCALE);
+            assert!(meter.at(400).sparse > nothing, "{units_per_tick}");
+            assert!(meter.at(600).sparse <= nothing, "{units_per_tick}");
+        }
+        assert_eq!(
+            nothing_count(COUNT_SCALE),
+            0,
+            "a unit is something of ten a second"
+        );
     }
 
     #[test]

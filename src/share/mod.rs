@@ -20,11 +20,11 @@ mod outbox;
 mod plan;
 mod rendezvous;
 
-pub(crate) use demand::COUNT_SCALE;
+pub(crate) use demand::{COUNT_SCALE, nothing_count};
 pub use demand::{Demand, Meter};
 pub(crate) use outbox::OUTSTANDING_MAX;
 pub use outbox::{AppliedClock, Grant, Outbox};
-pub(crate) use plan::keepers_count;
 pub use plan::{Holder, MEMBERS_ALL_KEEP, Move, Scene, cost_units, donors, plan};
+pub(crate) use plan::{is_asked_for, keepers_count};
 pub(crate) use rendezvous::weight;
 pub use rendezvous::{owner, owners};

@@ -1,6 +1,6 @@
 //! Where the next requests will probably land.
 
-use super::{Holder, Scene};
+use super::{Holder, Scene, is_asked_for};
 use crate::share::Demand;
 use crate::share::demand::{COUNT_SCALE, DENSE_TICKS, HABIT_SCALE, SPARSE_TICKS};
 use crate::units::{Amount, Share};
@@ -85,7 +85,7 @@ pub(super) fn likelihood(scene: &Scene<'_>) -> Likelihood {
         seen: seen.collect(),
         habit,
         load,
-        idle: total == 0
+        idle: !is_asked_for(holders, scene.rate_count_per_tick)
             && !(crumbles && is_slow(scene) && habits_total >= scene.count_of(REMEMBERED_COUNT)),
         crumbles,
         demand: total / u128::from(ticks),

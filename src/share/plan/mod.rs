@@ -17,6 +17,7 @@ use rates::{keeping, rate_flow};
 use units::{fraction_flow, home_flow, level_flow, unit_flow};
 
 use super::Demand;
+use super::demand::nothing_count;
 use crate::limit::{Account, Pace, Parcel};
 use crate::units::{Amount, NodeId, Share};
 
@@ -63,6 +64,14 @@ pub fn cost_units(holders: &[Holder]) -> u64 {
     let units: u128 = known().map(asked).sum();
     let requests: u128 = known().map(requests).sum();
     clamp_u64((units + requests / 2).checked_div(requests).unwrap_or(1)).max(1)
+}
+
+/// Whether anybody asks for a key, as far as is known.
+pub(crate) fn is_asked_for(holders: &[Holder], rate_count_per_tick: u64) -> bool {
+    let asked = holders
+        .iter()
+        .map(|holder| u128::from(holder.demand.sparse));
+    asked.sum::<u128>() > u128::from(nothing_count(rate_count_per_tick))
 }
 
 /// All that the planner looks at.
