@@ -76,6 +76,8 @@ pub(super) fn likelihood(scene: &Scene<'_>) -> Likelihood {
             .unwrap_or(0);
         (weight * recent + (WHOLE - weight) * habit) / WHOLE
     });
+    let is_remembered =
+        crumbles && is_slow(scene) && habits_total >= scene.count_of(REMEMBERED_COUNT);
     let rate = u128::from(scene.rate_count_per_tick) * u128::from(ticks);
     let load = (WHOLE * total)
         .checked_div(rate)
@@ -85,8 +87,7 @@ pub(super) fn likelihood(scene: &Scene<'_>) -> Likelihood {
         seen: seen.collect(),
         habit,
         load,
-        idle: !is_asked_for(holders, scene.rate_count_per_tick)
-            && !(crumbles && is_slow(scene) && habits_total >= scene.count_of(REMEMBERED_COUNT)),
+        idle: !is_asked_for(holders, scene.rate_count_per_tick) && !is_remembered,
         crumbles,
         demand: total / u128::from(ticks),
     }
