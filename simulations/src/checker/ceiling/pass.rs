@@ -44,7 +44,9 @@ pub(in super::super) enum Change {
 }
 
 /// All changes, in order. At one instant, what allows more comes before an admission and what
-/// allows less after it (the flag): which was first can't be known.
+/// allows less after it (the flag): which was first can't be known. Who founds anew beside the living
+/// makes one group more at that instant, whichever was noted first: no interval starts between the
+/// two, with the new burst there already and κ still 1.
 pub(in super::super) fn changes(scenario: &Scenario, run: &Run) -> Vec<(u64, bool, Change)> {
     let mut groups = 1;
     let mut changes = Vec::new();
@@ -65,7 +67,8 @@ pub(in super::super) fn changes(scenario: &Scenario, run: &Run) -> Vec<(u64, boo
             changes.push((fault.at_ms * 1_000_000, false, ahead));
         }
     }
-    changes.sort_by_key(|(at_ns, after, _)| (*at_ns, *after));
+    let counts = |change: &Change| matches!(change, Change::Groups(_));
+    changes.sort_by_key(|(at_ns, after, change)| (*at_ns, *after, !counts(change)));
     changes
 }
 

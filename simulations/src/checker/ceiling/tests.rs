@@ -170,6 +170,17 @@ fn each_founding_anew_brings_a_burst_once() {
 }
 
 #[test]
+fn a_founding_beside_the_living_brings_its_burst_whichever_is_noted_first() {
+    let scenario = small();
+    let notes = [(10 * S, What::Founded), (10 * S, What::Groups(2))];
+    let swapped = [notes[1].clone(), notes[0].clone()];
+    for notes in [notes, swapped] {
+        assert_eq!(judged(&scenario, &[(10 * S + 1, 6)], &notes), 0);
+        assert_eq!(judged(&scenario, &[(10 * S + 1, 7)], &notes), 2);
+    }
+}
+
+#[test]
 fn keys_are_judged_apart_and_the_tightest_is_told() {
     let scenario = small();
     let mut run = all_admitted(&[(0, 3), (0, 2)], &[]);
