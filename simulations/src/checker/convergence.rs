@@ -1,6 +1,8 @@
 //! Ten ticks after the last cut heals, rows and merged views are equal everywhere. In large clusters
 //! that is promised to those who hold some of a key or want some; the others hear when there is time.
 
+use std::collections::BTreeSet;
+
 use super::timeline;
 use super::weather::{gone_after_ms, ns};
 use crate::history::{Note, Run, What};
@@ -78,13 +80,24 @@ fn allowed_ms(scenario: &Scenario, run: &Run) -> u64 {
     RECONNECT_MS + ticks * scenario.cluster.tick_ms + trips_ms + views_ms
 }
 
-/// How many members there may be at once, at most.
+/// How many members there may be at once, at most. A life that begins where another stands still is
+/// one more: that one may go on.
 pub(crate) fn members_max(scenario: &Scenario) -> usize {
-    let joins = scenario
-        .faults
-        .iter()
-        .filter(|fault| fault.kind == FaultKind::Join);
-    scenario.cluster.nodes + joins.count()
+    let (mut members, mut paused) = (scenario.cluster.nodes, BTreeSet::new());
+    for fault in &scenario.faults {
+        match fault.kind {
+            FaultKind::Pause(place) => {
+                paused.insert(place);
+            }
+            FaultKind::Resume(place) | FaultKind::Crash(place) => {
+                paused.remove(&place);
+            }
+            FaultKind::Restart(place) => members += usize::from(paused.remove(&place)),
+            FaultKind::Join => members += 1,
+            _ => {}
+        }
+    }
+    members
 }
 
 fn found(scenario: &Scenario, run: &Run, after_ns: u64, what: &str) -> Finding {
@@ -109,6 +122,28 @@ fn found(scenario: &Scenario, run: &Run, after_ns: u64, what: &str) -> Finding {
 mod tests {
     use super::*;
     use crate::checker::reference::plain;
+    use crate::scenario::Fault;
+
+    #[test]
+    fn a_life_beside_one_that_stands_still_is_one_member_more() {
+        let mut scenario = plain();
+        let nodes = scenario.cluster.nodes;
+        let members = |scenario: &mut Scenario, kinds: &[FaultKind]| {
+            let fault = |kind: &FaultKind| Fault {
+                at_ms: 1,
+                kind: kind.clone(),
+            };
+            scenario.faults = kinds.iter().map(fault).collect();
+            members_max(scenario)
+        };
+        let (pause, crash) = (FaultKind::Pause(1), FaultKind::Crash(1));
+        let restart = FaultKind::Restart(1);
+        let both = [pause.clone(), restart.clone()];
+        assert_eq!(members(&mut scenario, &both), nodes + 1);
+        let ended = [pause, crash, restart];
+        assert_eq!(members(&mut scenario, &ended), nodes);
+        assert_eq!(members(&mut scenario, &[FaultKind::Join]), nodes + 1);
+    }
 
     #[test]
     fn too_late_is_a_failure_and_silence_is_unknown() {

@@ -8,7 +8,7 @@ use super::rate::usable;
 use super::terms::Terms;
 use super::weather::fair_until_ns;
 use crate::history::{Arrival, Run};
-use crate::scenario::Timing;
+use crate::scenario::{Mode, Timing};
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
 
 /// With nothing wrong, less than this of the ideal is a failure.
@@ -64,14 +64,16 @@ impl Checker for Needless {
 }
 
 /// Whether requests come no faster than units can follow. A burst finds what lies where it lands, and
-/// what can be fetched before it is over; how much that is the tables show.
+/// what can be fetched before it is over; how much that is the tables show. One that comes everywhere
+/// finds all there is, unless some of it was gathered by `acquire` from where others come by `check`.
 const fn is_steady(scenario: &Scenario) -> bool {
+    let is_mixed = matches!(scenario.mode, Mode::Mixed(_));
     match scenario.workload.timing {
         Timing::Bursts {
             within_ms,
             everywhere,
             ..
-        } => everywhere || within_ms >= BURST_TICKS_MIN * scenario.cluster.tick_ms,
+        } => (everywhere && !is_mixed) || within_ms >= BURST_TICKS_MIN * scenario.cluster.tick_ms,
         _ => true,
     }
 }
@@ -100,6 +102,26 @@ pub fn ideal_units(scenario: &Scenario, arrivals: &[Arrival]) -> u128 {
 mod tests {
     use super::*;
     use crate::checker::reference::{honest, plain};
+
+    #[test]
+    fn a_short_burst_everywhere_is_steady_where_all_ask_alike() {
+        let mut scenario = plain();
+        scenario.workload.timing = Timing::Bursts {
+            count: 10,
+            within_ms: scenario.cluster.tick_ms,
+            each_ms: 2_000,
+            everywhere: true,
+        };
+        let steady = |mode| {
+            let scenario = Scenario {
+                mode,
+                ..scenario.clone()
+            };
+            is_steady(&scenario)
+        };
+        assert!(steady(Mode::Check) && steady(Mode::Acquire));
+        assert!(!steady(Mode::Mixed(50)));
+    }
 
     #[test]
     fn the_ideal_itself_uses_everything_and_half_of_it_fails() {
