@@ -60,6 +60,7 @@ pub struct NodeConfig {
 impl NodeConfig {
     /// So many ticks, in nanoseconds.
     pub(super) fn ticks_ns(&self, ticks: u32) -> u64 {
-        u64::try_from((self.tick * ticks).as_nanos()).unwrap_or(u64::MAX)
+        let tick_ns = u64::try_from(self.tick.as_nanos()).unwrap_or(u64::MAX);
+        tick_ns.saturating_mul(u64::from(ticks))
     }
 }

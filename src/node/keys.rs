@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::limit::Parcel;
-use crate::row::Row;
+use crate::row::{Row, Standing};
 use crate::share::{
     COUNT_SCALE, Holder, Move, Scene, cost_units, donors, is_asked_for, plan, weight,
 };
@@ -78,12 +78,8 @@ impl Node {
             self.activate(key);
         }
         let (mut due, mut load) = (Vec::new(), 0_u64);
-        for key in self.active.clone() {
-            if self.table.settle(key, now) {
-                self.active.remove(&key);
-                self.journal.forget(key);
-                continue;
-            }
+        let keys: Vec<KeyId> = self.active.iter().copied().collect();
+        for key in keys {
             match self.attend(key, now, Occasion::Tick) {
                 Some(attended) => {
                     load = load.saturating_add(attended.arrivals);
@@ -187,10 +183,11 @@ impl Node {
         }
     }
 
-    /// Drains a key, forgets what has expired, decides what to move and whether to tell.
+    /// Drains a key, forgets what has expired, decides what to move and whether to tell. Nothing if it is
+    /// quiet; a tick lets it be, if nothing more is to be said of it.
     fn attend(&self, key: KeyId, now: Nanos, occasion: Occasion) -> Option<Attended> {
         let tick = self.table.tick_of(now);
-        self.table.with_contended(key, |entry, constants| {
+        let look_after = |entry: &mut Entry, constants: &Constants| {
             let policy = self.table.policy(entry.limit);
             entry.drain(&policy.pace, now);
             entry.noted = false;
@@ -211,7 +208,11 @@ impl Node {
                 unmet_units,
                 arrivals: row.demand.sparse,
             }
-        })
+        };
+        match occasion {
+            Occasion::Tick => self.table.tend(key, now, look_after),
+            Occasion::Want | Occasion::Asked(_) => self.table.with_contended(key, look_after),
+        }
     }
 
     /// Puts what was granted on its way.
@@ -361,43 +362,63 @@ impl Node {
             cost_units: entry.meter.cost_units(),
             ready: false,
         };
-        let pace = &self.table.policy(entry.limit).pace;
-        let others = constants.others.iter().map(|other| {
-            let base_overdraft = self.overdraft_of(other.base);
-            let quiet = Holder {
-                node: other.node,
-                base: other.base,
-                base_overdraft,
-                load: self.peers.get(&other.node).map_or(0, |peer| peer.load),
-                share: other.base,
-                rate: other.base,
-                overdraft: base_overdraft,
-                rank: weight(key, other.node),
-                reached: self.is_reached(other.node, now),
-                ready: self.is_ready(other.node, entry, 0, now),
-                ..Holder::default()
-            };
-            let Some(heard) = entry.rows.of(other.node) else {
-                return quiet;
-            };
-            Holder {
-                share: heard.row.share,
-                rate: heard.row.rate,
-                overdraft: heard.row.overdraft,
-                level: heard.level_at(now, pace),
-                demand: heard
-                    .row
-                    .demand
-                    .faded(tick.saturating_sub(self.table.tick_of(heard.at))),
-                unmet: heard.row.unmet_cost_units > 0,
-                cost_units: heard.row.unmet_cost_units,
-                ready: self.is_ready(other.node, entry, heard.row.seq, now),
-                ..quiet
+        let mut holders = Vec::with_capacity(constants.others.len() + 1);
+        // Nearly all bases are alike.
+        let mut right = (constants.base(), self.overdraft_of(constants.base()));
+        holders.extend(constants.others.iter().map(|other| {
+            if other.base != right.0 {
+                right = (other.base, self.overdraft_of(other.base));
             }
-        });
-        let mut holders: Vec<_> = others.chain([own]).collect();
+            self.holder(key, entry, (other, right.1), now)
+        }));
+        holders.push(own);
         holders.sort_unstable_by_key(|holder| holder.node);
         holders
+    }
+
+    /// Another member as the planner sees it.
+    fn holder(
+        &self,
+        key: KeyId,
+        entry: &Entry,
+        (other, base_overdraft): (&Standing, Share),
+        now: Nanos,
+    ) -> Holder {
+        let peer = self.peers.get(&other.node);
+        let heard = entry.rows.of(other.node);
+        let row_seq = heard.map_or(0, |heard| heard.row.seq);
+        let takes = |peer: &Peer| self.takes_grants(other.node, peer, entry, row_seq, now);
+        let patience_ns = self.config.ticks_ns(HEARD_TICKS);
+        let quiet = Holder {
+            node: other.node,
+            base: other.base,
+            base_overdraft,
+            load: peer.map_or(0, |peer| peer.load),
+            share: other.base,
+            rate: other.base,
+            overdraft: base_overdraft,
+            rank: weight(key, other.node),
+            reached: peer.is_some_and(|peer| peer.may_answer(now, patience_ns)),
+            ready: peer.is_some_and(takes),
+            ..Holder::default()
+        };
+        let Some(heard) = heard else {
+            return quiet;
+        };
+        let age_ticks = self
+            .table
+            .tick_of(now)
+            .saturating_sub(self.table.tick_of(heard.at));
+        Holder {
+            share: heard.row.share,
+            rate: heard.row.rate,
+            overdraft: heard.row.overdraft,
+            level: heard.level_at(now, &self.table.policy(entry.limit).pace),
+            demand: heard.row.demand.faded(age_ticks),
+            unmet: heard.row.unmet_cost_units > 0,
+            cost_units: heard.row.unmet_cost_units,
+            ..quiet
+        }
     }
 
     pub(super) fn is_reached(&self, node: NodeId, now: Nanos) -> bool {
@@ -409,18 +430,29 @@ impl Node {
     /// Whether a grant may go to a peer: it is a member, was heard of late, has room in its outbox,
     /// and its row already shows what it was given last.
     pub(super) fn is_ready(&self, node: NodeId, entry: &Entry, row_seq: u64, now: Nanos) -> bool {
-        let Some(peer) = self.peers.get(&node) else {
-            return false;
-        };
+        let takes = |peer: &Peer| self.takes_grants(node, peer, entry, row_seq, now);
+        self.peers.get(&node).is_some_and(takes)
+    }
+
+    fn takes_grants(
+        &self,
+        node: NodeId,
+        peer: &Peer,
+        entry: &Entry,
+        row_seq: u64,
+        now: Nanos,
+    ) -> bool {
         let rest_ns = self.config.ticks_ns(GRANT_REST_TICKS);
         let rested = entry.granted.iter().all(|granted| {
             let rested = now.0.saturating_sub(granted.at.0) >= rest_ns;
             granted.to != node || granted.row_seq < row_seq || rested
         });
-        let heard = peer.is_heard(now, self.config.ticks_ns(HEARD_TICKS));
-        let stalled = peer.is_stalled(now, self.config.ticks_ns(GRANT_PATIENCE_TICKS));
-        let stays = self.is_fellow(node) && !self.is_leaver(node);
-        stays && rested && heard && !stalled && peer.outbox.has_room()
+        rested
+            && peer.outbox.has_room()
+            && peer.is_heard(now, self.config.ticks_ns(HEARD_TICKS))
+            && !peer.is_stalled(now, self.config.ticks_ns(GRANT_PATIENCE_TICKS))
+            && !peer.leaves()
+            && self.is_fellow(node)
     }
 
     pub(super) fn rate_count_per_tick(&self, limit: LimitIndex) -> u64 {

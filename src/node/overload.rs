@@ -90,8 +90,7 @@ impl Node {
 
     /// Whether a peer has said that it leaves.
     pub(super) fn is_leaver(&self, node: NodeId) -> bool {
-        let leaves = |peer: &Peer| peer.report.as_ref().is_some_and(|report| report.leaving);
-        self.peers.get(&node).is_some_and(leaves)
+        self.peers.get(&node).is_some_and(Peer::leaves)
     }
 
     pub(super) fn is_settled(&self, node: NodeId, now: Nanos) -> bool {

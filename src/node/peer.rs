@@ -110,6 +110,11 @@ impl Peer {
         self.progress.acknowledged_upto() < self.pressing
     }
 
+    /// Whether it has said that it leaves.
+    pub(super) fn leaves(&self) -> bool {
+        self.report.as_ref().is_some_and(|report| report.leaving)
+    }
+
     /// It sent something that it wants acknowledged by then at the latest.
     pub(super) fn owe(&mut self, by: Nanos) {
         self.owed_by = Some(self.owed_by.map_or(by, |owed| owed.min(by)));

@@ -1,7 +1,7 @@
 //! What a node keeps of a contended key.
 
-use super::LimitIndex;
 use super::receipts::Receipts;
+use super::{Constants, LimitIndex};
 use crate::limit::{Account, Pace, Parcel, Place, UnitsTime};
 use crate::row::{Merged, Row, Rows, Standing};
 use crate::share::Meter;
@@ -119,6 +119,17 @@ impl Entry {
     #[must_use]
     pub fn merged(&self, others: &[Standing], pace: &Pace, now: Nanos) -> Merged {
         Merged::of(&self.account, &self.rows, others, pace, now)
+    }
+
+    /// Whether it may be worth asking if its key can be quiet again: most have something to say that a
+    /// slot cannot.
+    pub(super) fn may_settle(&self, constants: &Constants) -> bool {
+        let account = &self.account;
+        self.rows.is_empty()
+            && self.unmet_units == 0
+            && account.share() == constants.base()
+            && account.rate() == constants.base()
+            && account.overdraft() == constants.overdraft()
     }
 
     /// What was gathered is kept until it has drained: spread before, its parts would drain at

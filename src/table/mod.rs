@@ -256,9 +256,22 @@ impl Table {
         Some(with(entry, constants))
     }
 
-    /// Lets a contended key be quiet again, if its slot alone can say all there is to say.
-    pub fn settle(&self, key: KeyId, now: Nanos) -> bool {
-        self.shard(key).lock().settle(&self.config, key, now)
+    /// Lets a contended key be quiet again, if its slot alone can say all there is to say; else runs
+    /// `with` on its entry. `None` if it is quiet now.
+    pub fn tend<T>(
+        &self,
+        key: KeyId,
+        now: Nanos,
+        with: impl FnOnce(&mut Entry, &Constants) -> T,
+    ) -> Option<T> {
+        let mut shard = self.shard(key).lock();
+        let (entry, constants) = shard.contended(key)?;
+        let settled = entry.may_settle(constants) && shard.settle(&self.config, key, now);
+        if settled {
+            return None;
+        }
+        let (entry, constants) = shard.contended(key)?;
+        Some(with(entry, constants))
     }
 
     /// Keys whose entries changed since this was last asked, in order.

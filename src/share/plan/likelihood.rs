@@ -1,6 +1,6 @@
 //! Where the next requests will probably land.
 
-use super::{Holder, Scene, is_asked_for};
+use super::{Holder, PerHolder, Scene, is_asked_for};
 use crate::share::Demand;
 use crate::share::demand::{COUNT_SCALE, DENSE_TICKS, HABIT_SCALE, SPARSE_TICKS};
 use crate::units::{Amount, Share};
@@ -33,8 +33,8 @@ const SLOW_COUNT: u64 = 8 * COUNT_SCALE;
 /// How much of the next arrivals each holder will probably see, in parts of [`Share::WHOLE`]; and
 /// how much of the rate should follow it.
 pub(super) struct Likelihood {
-    pub(super) seen: Vec<u128>,
-    pub(super) habit: Vec<u128>,
+    pub(super) seen: PerHolder<u128>,
+    pub(super) habit: PerHolder<u128>,
     /// How much of the limit is asked for, in parts of the whole, at most the whole.
     pub(super) load: u128,
     /// Whether nobody has asked for long, and shares go home.
@@ -118,7 +118,7 @@ fn is_sudden(scene: &Scene<'_>, dense: u128, sparse: u128) -> bool {
 
 /// Each holder's part of the arrivals of the last minutes. The prior is its part of the load of all
 /// keys, and the prior of that the base split.
-fn habits(scene: &Scene<'_>, total: u128) -> Vec<u128> {
+fn habits(scene: &Scene<'_>, total: u128) -> PerHolder<u128> {
     let holders = scene.holders;
     let (prior, base) = (scene.count_of(PRIOR_COUNT), base_total(holders));
     let loads: u128 = holders.iter().map(|holder| u128::from(holder.load)).sum();

@@ -10,16 +10,23 @@ mod likelihood;
 mod rates;
 mod units;
 
+use flow::Flow;
 use likelihood::likelihood;
 pub use rates::MEMBERS_ALL_KEEP;
 pub(crate) use rates::keepers_count;
 use rates::{keeping, rate_flow};
 use units::{fraction_flow, home_flow, level_flow, unit_flow};
 
+use smallvec::SmallVec;
+
 use super::Demand;
 use super::demand::nothing_count;
 use crate::limit::{Account, Pace, Parcel};
 use crate::units::{Amount, NodeId, Share};
+
+/// Something for each holder: on the stack where they are few, as plans are made for every contended key
+/// at every tick.
+type PerHolder<T> = SmallVec<[T; 8]>;
 
 /// What one node holds of a key and is asked for, as far as the planner knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -130,7 +137,7 @@ pub fn plan(scene: &Scene<'_>, own: NodeId, account: &Account) -> Vec<Move> {
     let mut rest = *account;
     let mut moves = Vec::new();
     for (to, holder) in scene.holders.iter().enumerate() {
-        let Some(parcel) = flows.wanted(index, to).parcel(&rest, scene.pace) else {
+        let Some(parcel) = flows.wanted(to).parcel(&rest, scene.pace) else {
             continue;
         };
         if rest.grant(parcel, scene.pace) {
@@ -181,47 +188,59 @@ fn spares_a_portion(scene: &Scene<'_>, index: usize, spare: i128) -> bool {
     holder.reached && spare >= least
 }
 
-/// All flows of one key, by who gives and who takes.
+/// All flows of one key from one giver, by who takes.
 struct Flows {
-    home: flow::Flow,
-    rate: flow::Flow,
-    overdraft: flow::Flow,
-    units: flow::Flow,
-    level: flow::Flow,
+    home: Flow,
+    rate: Flow,
+    overdraft: Flow,
+    units: Flow,
+    level: Flow,
 }
 
 impl Flows {
-    /// As the giver at `index` sees them: who is asked decides for itself alone.
-    fn of(scene: &Scene<'_>, index: usize) -> Self {
-        let giver = scene.asker.map(|_| index);
-        let likelihood = likelihood(scene);
-        let keeping = keeping(scene, &likelihood);
-        let units = units::units(scene, &likelihood, &keeping);
-        Self {
-            home: match likelihood.crumbles && !likelihood.idle {
-                true => fraction_flow(scene, giver, &likelihood, &keeping),
-                false => home_flow(scene, giver, &likelihood, |holder| {
-                    (holder.share, holder.base)
-                }),
-            },
-            rate: rate_flow(scene, giver, &likelihood, &keeping),
+    /// As the giver at `own` sees them: who is asked decides for itself alone.
+    ///
+    /// Nearly always there is nothing to give, so what it takes to know that is looked at first.
+    fn of(scene: &Scene<'_>, own: usize) -> Self {
+        let giver = scene.asker.map(|_| own);
+        let (likelihood, holder) = (likelihood(scene), &scene.holders[own]);
+        let has_units = units::balance(holder, scene.pace) > 0 && !likelihood.idle;
+        let breaks_up = likelihood.crumbles && !likelihood.idle;
+        let mut flows = Self {
+            home: home_flow(scene, (own, giver), &likelihood, |holder| {
+                (holder.share, holder.base)
+            }),
             // Rights of overdraft are moved by view changes alone, and go home when a key is idle.
-            overdraft: home_flow(scene, giver, &likelihood, |holder| {
+            overdraft: home_flow(scene, (own, giver), &likelihood, |holder| {
                 (holder.overdraft, holder.base_overdraft)
             }),
-            units: unit_flow(scene, giver, &likelihood, &units),
-            level: level_flow(scene, giver, &likelihood),
+            level: level_flow(scene, (own, giver), &likelihood),
+            rate: Flow::default(),
+            units: Flow::default(),
+        };
+        if holder.rate.is_none() && !has_units && !breaks_up {
+            return flows;
         }
+        let keeping = keeping(scene, &likelihood);
+        if breaks_up {
+            flows.home = fraction_flow(scene, (own, giver), &likelihood, &keeping);
+        }
+        flows.rate = rate_flow(scene, (own, giver), &likelihood, &keeping);
+        if has_units {
+            let units = units::units(scene, &likelihood, &keeping);
+            flows.units = unit_flow(scene, (own, giver), &likelihood, &units);
+        }
+        flows
     }
 
-    fn wanted(&self, from: usize, to: usize) -> Wanted {
-        let share = |flow: &flow::Flow| Share::from_parts(clamp_u64(flow.amount(from, to)));
+    fn wanted(&self, to: usize) -> Wanted {
+        let share = |flow: &Flow| Share::from_parts(clamp_u64(flow.amount(to)));
         Wanted {
             home: share(&self.home),
             rate: share(&self.rate),
             overdraft: share(&self.overdraft),
-            units: Amount::from_grains(self.units.amount(from, to)),
-            level: Amount::from_grains(self.level.amount(from, to)),
+            units: Amount::from_grains(self.units.amount(to)),
+            level: Amount::from_grains(self.level.amount(to)),
         }
     }
 }

@@ -7,7 +7,7 @@
 use super::flow::{Flow, of};
 use super::likelihood::{Likelihood, WHOLE, base_total};
 use super::units::balance;
-use super::{Holder, Scene, signed};
+use super::{Holder, PerHolder, Scene, signed};
 use crate::share::COUNT_SCALE;
 use crate::units::Amount;
 
@@ -39,9 +39,9 @@ pub(crate) fn keepers_count(burst_units: u64, members: usize) -> usize {
 /// Who keeps the rate, and what part of it.
 pub(super) struct Keeping {
     /// Each holder's part of the rate; nothing where it should keep none.
-    pub(super) targets: Vec<u128>,
+    pub(super) targets: PerHolder<u128>,
     /// What of it serves to repay a debt.
-    owed: Vec<u128>,
+    owed: PerHolder<u128>,
     /// Whether some keep none.
     pub(super) few: bool,
 }
@@ -61,7 +61,7 @@ pub(super) fn keeping(scene: &Scene<'_>, likelihood: &Likelihood) -> Keeping {
     let room = scene.pace.burst_units().max(flows) / cost_units;
     let count = keepers_count(room, holders.len());
     let few = count < holders.len();
-    let mixed: Vec<u128> = (0..holders.len())
+    let mixed: PerHolder<u128> = (0..holders.len())
         .map(|index| mixed(likelihood, index))
         .collect();
     let parts = if few {
@@ -88,7 +88,7 @@ pub(super) fn keeping(scene: &Scene<'_>, likelihood: &Likelihood) -> Keeping {
 /// The part of the rate that each holder in debt needs to repay it, asked for or not: as much as the
 /// debt is of a burst, so that it takes a burst's time or two, and at most an equal part. Without a
 /// rate it never could. One at its base when the key is idle repays by that.
-fn owed(scene: &Scene<'_>, likelihood: &Likelihood, all: u128) -> Vec<u128> {
+fn owed(scene: &Scene<'_>, likelihood: &Likelihood, all: u128) -> PerHolder<u128> {
     let most = all / scene.holders.len().max(1) as u128;
     let burst = u128::from(scene.pace.burst_units()) << Amount::FRACTION_BITS;
     let owed = |holder: &Holder| {
@@ -110,7 +110,7 @@ fn mixed(likelihood: &Likelihood, index: usize) -> u128 {
 
 /// The parts of `count` keepers: those where much of the demand is keep what they see of it, and the
 /// rest is kept evenly by the first owners that can be reached.
-fn among(holders: &[Holder], mixed: &[u128], count: usize) -> Vec<u128> {
+fn among(holders: &[Holder], mixed: &[u128], count: usize) -> PerHolder<u128> {
     let all = base_total(holders);
     let hot = |index: usize| {
         // Who keeps much already is not replaced for a little less demand.
@@ -118,7 +118,7 @@ fn among(holders: &[Holder], mixed: &[u128], count: usize) -> Vec<u128> {
         let part = mixed[index] + if keeps { mixed[index] / 4 } else { 0 };
         part * count.max(2) as u128 >= WHOLE && holders[index].reached
     };
-    let mut order: Vec<usize> = (0..holders.len())
+    let mut order: PerHolder<usize> = (0..holders.len())
         .filter(|index| holders[*index].reached)
         .collect();
     order.sort_by_key(|index| {
@@ -130,13 +130,13 @@ fn among(holders: &[Holder], mixed: &[u128], count: usize) -> Vec<u128> {
         )
     });
     order.truncate(count);
-    let mut parts = vec![0; holders.len()];
+    let mut parts = PerHolder::from_elem(0, holders.len());
     let warm: u128 = order
         .iter()
         .filter(|index| hot(**index))
         .map(|index| mixed[*index])
         .sum();
-    let cool: Vec<usize> = order.iter().copied().filter(|index| !hot(*index)).collect();
+    let cool: PerHolder<usize> = order.iter().copied().filter(|index| !hot(*index)).collect();
     let rest = WHOLE.saturating_sub(warm);
     for index in &order {
         parts[*index] = match cool.is_empty() {
@@ -152,14 +152,14 @@ fn among(holders: &[Holder], mixed: &[u128], count: usize) -> Vec<u128> {
 /// Moves the rate to where it should be.
 pub(super) fn rate_flow(
     scene: &Scene<'_>,
-    giver: Option<usize>,
+    (own, giver): (usize, Option<usize>),
     likelihood: &Likelihood,
     keeping: &Keeping,
 ) -> Flow {
     let holders = scene.holders;
     let target = |index: usize| keeping.targets[index];
     let surplus = |index: usize| i128::from(holders[index].rate.parts()) - signed(target(index));
-    let surplus: Vec<_> = (0..holders.len()).map(surplus).collect();
+    let surplus: PerHolder<_> = (0..holders.len()).map(surplus).collect();
     let all = base_total(holders);
     let scattered = !likelihood.idle
         && (0..holders.len()).any(|index| target(index) == 0 && surplus[index] > 0);
@@ -175,5 +175,5 @@ pub(super) fn rate_flow(
         scene.may_take(index) && (much || repays || (crumb && target(index) >= fair))
     };
     let gives = of(giver);
-    Flow::pair(&surplus, gives, takes)
+    Flow::pair(&surplus, own, gives, takes)
 }

@@ -7,7 +7,7 @@
 use super::flow::{Flow, of};
 use super::likelihood::{Likelihood, WHOLE, base_total};
 use super::rates::Keeping;
-use super::{Holder, Scene, signed};
+use super::{Holder, PerHolder, Scene, signed};
 use crate::limit::Pace;
 use crate::share::demand::COUNT_SCALE;
 use crate::units::{Amount, Share};
@@ -33,10 +33,10 @@ const UNIT: u128 = Amount::from_units(1).grains();
 
 /// What each holder has and should have.
 pub(super) struct Units {
-    balances: Vec<i128>,
-    targets: Vec<u128>,
+    balances: PerHolder<i128>,
+    targets: PerHolder<u128>,
     /// What each has above or below its target, as far as it is worth sending.
-    pub(super) surplus: Vec<i128>,
+    pub(super) surplus: PerHolder<i128>,
 }
 
 impl Units {
@@ -48,7 +48,7 @@ impl Units {
 
 pub(super) fn units(scene: &Scene<'_>, likelihood: &Likelihood, keeping: &Keeping) -> Units {
     let balance = |holder: &Holder| balance(holder, scene.pace);
-    let balances: Vec<i128> = scene.holders.iter().map(balance).collect();
+    let balances: PerHolder<i128> = scene.holders.iter().map(balance).collect();
     let total = balances.iter().sum::<i128>().max(0).unsigned_abs();
     let weights = weights(scene, total, likelihood);
     let mut targets = dealt(scene.holders, (total, scene.portion()), &weights, &balances);
@@ -66,7 +66,7 @@ pub(super) fn units(scene: &Scene<'_>, likelihood: &Likelihood, keeping: &Keepin
 /// Moves units to where they should be.
 pub(super) fn unit_flow(
     scene: &Scene<'_>,
-    giver: Option<usize>,
+    (own, giver): (usize, Option<usize>),
     likelihood: &Likelihood,
     units: &Units,
 ) -> Flow {
@@ -75,7 +75,7 @@ pub(super) fn unit_flow(
         !likelihood.idle && scene.may_take(index) && is_short(scene, units, index)
     };
     let gives = of(giver);
-    Flow::pair(&units.surplus, gives, takes)
+    Flow::pair(&units.surplus, own, gives, takes)
 }
 
 fn is_short(scene: &Scene<'_>, units: &Units, index: usize) -> bool {
@@ -95,7 +95,7 @@ pub(super) fn balance(holder: &Holder, pace: &Pace) -> i128 {
 /// How likely the units' next requests land at each holder: as many as will be asked for within the
 /// horizon lie where requests come now, the rest where they come usually. Who asks has shown that it
 /// is alive to this key: it counts for half its base at least.
-fn weights(scene: &Scene<'_>, total: u128, likelihood: &Likelihood) -> Vec<u128> {
+fn weights(scene: &Scene<'_>, total: u128, likelihood: &Likelihood) -> PerHolder<u128> {
     let wanted = likelihood.demand * HORIZON_TICKS * (UNIT / u128::from(COUNT_SCALE));
     let near = wanted
         .checked_div(total / WHOLE)
@@ -123,28 +123,30 @@ pub(super) fn dealt(
     (total, portion): (u128, u128),
     weights: &[u128],
     balances: &[i128],
-) -> Vec<u128> {
+) -> PerHolder<u128> {
     let sum: u128 = weights.iter().sum::<u128>().max(1);
     let units = total / portion;
     if units >= SCARCE_UNITS_PER_HOLDER * weights.len() as u128 {
         return weights.iter().map(|part| total / sum * part).collect();
     }
-    let mut targets: Vec<_> = weights.iter().map(|part| units * part / sum).collect();
+    let mut targets: PerHolder<_> = weights.iter().map(|part| units * part / sum).collect();
     let left = units - targets.iter().sum::<u128>();
-    let mut order: Vec<_> = (0..weights.len()).collect();
     let remainder = |index: usize| {
         let has_another = balances[index] >= signed((targets[index] + 1) * portion);
         let stays = if has_another { STAYS } else { 0 };
         (units * weights[index] % sum * LIKELIHOODS + sum / 2) / sum + stays
     };
-    order.sort_by_key(|index| {
-        let asked = holders[*index].demand.habit;
-        (std::cmp::Reverse(remainder(*index)), asked, *index)
-    });
-    for index in order
-        .into_iter()
-        .take(usize::try_from(left).unwrap_or(usize::MAX))
-    {
+    let place = |index: usize| {
+        let asked = holders[index].demand.habit;
+        (std::cmp::Reverse(remainder(index)), asked, index)
+    };
+    let mut order: PerHolder<_> = match left {
+        0 => PerHolder::new(),
+        _ => (0..weights.len()).map(place).collect(),
+    };
+    order.sort_unstable();
+    let left = usize::try_from(left).unwrap_or(usize::MAX);
+    for (.., index) in order.into_iter().take(left) {
         targets[index] += 1;
     }
     targets.into_iter().map(|units| units * portion).collect()
@@ -156,7 +158,7 @@ pub(super) fn dealt(
 /// Who asks is given what a keeper does not need itself: what it lacks is surplus in small parts at
 /// all the others.
 fn pool(targets: &mut [u128], scene: &Scene<'_>, likelihood: &Likelihood, keeping: &Keeping) {
-    let keepers: Vec<usize> = (0..targets.len())
+    let keepers: PerHolder<usize> = (0..targets.len())
         .filter(|index| keeping.keeps(*index))
         .collect();
     if keepers.is_empty() {
@@ -187,7 +189,12 @@ fn pool(targets: &mut [u128], scene: &Scene<'_>, likelihood: &Likelihood, keepin
 /// spare: what is lacking is rounded up and what is spared down, so that no fraction that somebody
 /// else needs to make up a unit goes on a journey. Where nobody has, fractions are put together, with
 /// a little more for what drains and is rounded meanwhile; or they have been, at a keeper.
-fn whole_portions(balances: &[i128], targets: &[u128], portion: u128, crumbles: bool) -> Vec<i128> {
+fn whole_portions(
+    balances: &[i128],
+    targets: &[u128],
+    portion: u128,
+    crumbles: bool,
+) -> PerHolder<i128> {
     let unit = signed(portion);
     let surplus = |(balance, target): (&i128, &u128)| balance - signed(*target);
     let raw = || balances.iter().zip(targets).map(surplus);
@@ -207,8 +214,15 @@ fn whole_portions(balances: &[i128], targets: &[u128], portion: u128, crumbles: 
 }
 
 /// Moves what is used up to where it drains.
-pub(super) fn level_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &Likelihood) -> Flow {
+pub(super) fn level_flow(
+    scene: &Scene<'_>,
+    (own, giver): (usize, Option<usize>),
+    likelihood: &Likelihood,
+) -> Flow {
     let holders = scene.holders;
+    if likelihood.idle || holders[own].level == Amount::ZERO {
+        return Flow::default();
+    }
     let total: u128 = holders.iter().map(|holder| holder.level.grains()).sum();
     let rates: u128 = holders
         .iter()
@@ -217,10 +231,10 @@ pub(super) fn level_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &L
     // Coarse, so that the product fits: 2⁻³³ of a unit is nothing here.
     let target =
         |holder: &Holder| ((total >> 40) * u128::from(holder.rate.parts()) / rates.max(1)) << 40;
-    let targets: Vec<u128> = holders.iter().map(target).collect();
+    let targets: PerHolder<u128> = holders.iter().map(target).collect();
     let surplus =
         |(holder, target): (&Holder, &u128)| signed(holder.level.grains()) - signed(*target);
-    let surplus: Vec<_> = holders.iter().zip(&targets).map(surplus).collect();
+    let surplus: PerHolder<_> = holders.iter().zip(&targets).map(surplus).collect();
     // Where each unit counts, a grain that drains nowhere keeps one from ever being whole.
     let crumb = if likelihood.crumbles { 1 } else { UNIT / 256 };
     let stranded =
@@ -229,13 +243,14 @@ pub(super) fn level_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &L
         let level = holders[index].level.grains();
         targets[index] >= UNIT / 2 && level < targets[index] / LEVEL_LOW
     };
-    let may_take = |index: usize| !likelihood.idle && scene.may_take(index);
+    let may_take = |index: usize| scene.may_take(index);
     let gives = of(giver);
     if (0..holders.len()).any(low) {
-        return Flow::pair(&surplus, gives, |index| may_take(index) && low(index));
+        return Flow::pair(&surplus, own, gives, |index| may_take(index) && low(index));
     }
     Flow::pair(
         &surplus,
+        own,
         |index| gives(index) && stranded(index),
         |index| may_take(index) && !holders[index].rate.is_none(),
     )
@@ -245,7 +260,7 @@ pub(super) fn level_flow(scene: &Scene<'_>, giver: Option<usize>, likelihood: &L
 /// keeper, who puts it together.
 pub(super) fn fraction_flow(
     scene: &Scene<'_>,
-    giver: Option<usize>,
+    (own, giver): (usize, Option<usize>),
     likelihood: &Likelihood,
     keeping: &Keeping,
 ) -> Flow {
@@ -264,24 +279,27 @@ pub(super) fn fraction_flow(
         true => -signed(all),
         false => signed(over(index)),
     };
-    let surplus: Vec<_> = (0..scene.holders.len()).map(surplus).collect();
+    let surplus: PerHolder<_> = (0..scene.holders.len()).map(surplus).collect();
     let takes = |index: usize| !likelihood.idle && scene.may_take(index) && keeping.keeps(index);
-    Flow::pair(&surplus, of(giver), takes)
+    Flow::pair(&surplus, own, of(giver), takes)
 }
 
 /// What is picked goes home to the base split when a key is idle.
 pub(super) fn home_flow(
     scene: &Scene<'_>,
-    giver: Option<usize>,
+    (own, giver): (usize, Option<usize>),
     likelihood: &Likelihood,
     pick: fn(&Holder) -> (Share, Share),
 ) -> Flow {
+    if !likelihood.idle {
+        return Flow::default();
+    }
     let surplus = |holder: &Holder| {
         let (has, base) = pick(holder);
         i128::from(has.parts()) - i128::from(base.parts())
     };
-    let surplus: Vec<_> = scene.holders.iter().map(surplus).collect();
-    let takes = |index: usize| likelihood.idle && scene.may_take(index);
+    let surplus: PerHolder<_> = scene.holders.iter().map(surplus).collect();
+    let takes = |index: usize| scene.may_take(index);
     let gives = of(giver);
-    Flow::pair(&surplus, gives, takes)
+    Flow::pair(&surplus, own, gives, takes)
 }
