@@ -1,8 +1,6 @@
 //! A node's own rows, by the order in which they were last written.
 
-use std::collections::BTreeMap;
-
-use super::Sequence;
+use super::{Newest, Sequence};
 use crate::row::Row;
 use crate::units::KeyId;
 
@@ -10,8 +8,7 @@ use crate::units::KeyId;
 #[derive(Debug, Default)]
 pub struct Journal {
     last: u64,
-    by_seq: BTreeMap<u64, Row>,
-    seq_of: BTreeMap<KeyId, u64>,
+    newest: Newest<Row>,
 }
 
 impl Journal {
@@ -22,18 +19,13 @@ impl Journal {
             seq: self.last,
             ..row
         };
-        if let Some(old) = self.seq_of.insert(row.key, row.seq) {
-            self.by_seq.remove(&old);
-        }
-        self.by_seq.insert(row.seq, row);
+        self.newest.keep(row);
         row
     }
 
     /// Forgets a key that has nothing more to tell: peers drop its row in time.
     pub fn forget(&mut self, key: KeyId) {
-        if let Some(seq) = self.seq_of.remove(&key) {
-            self.by_seq.remove(&seq);
-        }
+        self.newest.forget(key);
     }
 
     /// The `seq` of the last write.
@@ -45,19 +37,19 @@ impl Journal {
     /// How many keys have a row.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_seq.len()
+        self.newest.len()
     }
 
     /// Whether no key has one.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_seq.is_empty()
+        self.len() == 0
     }
 
     /// The newest row of a key.
     #[must_use]
     pub fn of(&self, key: KeyId) -> Option<&Row> {
-        self.by_seq.get(self.seq_of.get(&key)?)
+        self.newest.of(key)
     }
 }
 
@@ -67,7 +59,6 @@ impl Sequence for Journal {
     }
 
     fn after(&self, seq: u64) -> impl Iterator<Item = &Row> {
-        let rows = self.by_seq.range(seq.saturating_add(1)..);
-        rows.map(|(_, row)| row)
+        self.newest.after(seq)
     }
 }

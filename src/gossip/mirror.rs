@@ -1,8 +1,6 @@
 //! What a node has heard of another's journal, whatever way it came.
 
-use std::collections::BTreeMap;
-
-use super::{Ahead, Sequence};
+use super::{Ahead, Newest, Sequence};
 use crate::row::{Heard, Row};
 use crate::units::{KeyId, Nanos, NodeId};
 
@@ -14,8 +12,7 @@ use crate::units::{KeyId, Nanos, NodeId};
 #[derive(Debug)]
 pub(crate) struct Mirror {
     origin: NodeId,
-    by_seq: BTreeMap<u64, Heard>,
-    seq_of: BTreeMap<KeyId, u64>,
+    newest: Newest<Heard>,
     pub(crate) ahead: Ahead,
 }
 
@@ -23,59 +20,36 @@ impl Mirror {
     pub(crate) fn new(origin: NodeId) -> Self {
         Self {
             origin,
-            by_seq: BTreeMap::new(),
-            seq_of: BTreeMap::new(),
+            newest: Newest::default(),
             ahead: Ahead::default(),
         }
     }
 
     /// Keeps a row if it is news; of more than `rows_max` the oldest goes.
     pub(crate) fn hold(&mut self, row: Row, now: Nanos, rows_max: usize) {
-        let known = self.seq_of.get(&row.key).copied();
-        if known.is_some_and(|seq| seq >= row.seq) {
-            return;
-        }
-        if let Some(old) = known {
-            self.by_seq.remove(&old);
-        }
-        let heard = Heard {
+        self.newest.keep(Heard {
             origin: self.origin,
             row,
             at: now,
-        };
-        // One counter numbers all of an origin's rows: were two of one number sent, one is kept.
-        if let Some(other) = self.by_seq.insert(row.seq, heard) {
-            self.seq_of.remove(&other.row.key);
-        }
-        self.seq_of.insert(row.key, row.seq);
-        while self.by_seq.len() > rows_max {
-            self.drop_first();
+        });
+        while self.newest.len() > rows_max {
+            self.newest.drop_first(|_| false);
         }
     }
 
     /// Forgets rows that came before `oldest`, and those numbered below any that did not.
     pub(crate) fn expire(&mut self, oldest: Nanos) {
-        while let Some(first) = self.by_seq.first_entry()
-            && first.get().at < oldest
-        {
-            self.drop_first();
-        }
-    }
-
-    fn drop_first(&mut self) {
-        if let Some((_, heard)) = self.by_seq.pop_first() {
-            self.seq_of.remove(&heard.row.key);
-        }
+        while self.newest.drop_first(|heard| heard.at >= oldest) {}
     }
 
     /// The newest row of a key.
     pub(crate) fn of(&self, key: KeyId) -> Option<&Heard> {
-        self.by_seq.get(self.seq_of.get(&key)?)
+        self.newest.of(key)
     }
 
     /// How many rows are kept.
     pub(crate) fn len(&self) -> usize {
-        self.by_seq.len()
+        self.newest.len()
     }
 
     /// What can be passed on: everything up to `upto` is here or was replaced. Rows beyond it came
@@ -98,9 +72,8 @@ impl Sequence for Told<'_> {
     }
 
     fn after(&self, seq: u64) -> impl Iterator<Item = &Row> {
-        let rows = self.mirror.by_seq.range(seq.saturating_add(1)..);
-        rows.map(|(_, heard)| &heard.row)
-            .take_while(|row| row.seq <= self.upto)
+        let rows = self.mirror.newest.after(seq).map(|heard| &heard.row);
+        rows.take_while(|row| row.seq <= self.upto)
     }
 }
 
@@ -139,7 +112,7 @@ mod tests {
         assert_eq!((mirror.len(), mirror.of(KeyId(97))), (3, None));
         // The same number for another key: neither piles up.
         mirror.hold(row(7, 99), Nanos(101), 8);
-        assert_eq!((mirror.len(), mirror.seq_of.len()), (3, 3));
+        assert_eq!((mirror.len(), mirror.up_to(100).after(0).count()), (3, 3));
     }
 
     proptest! {

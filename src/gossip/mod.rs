@@ -25,6 +25,7 @@
 mod ahead;
 mod journal;
 mod mirror;
+mod newest;
 mod progress;
 
 use crate::row::Row;
@@ -32,6 +33,7 @@ use crate::row::Row;
 pub(crate) use ahead::Ahead;
 pub use journal::Journal;
 pub(crate) use mirror::Mirror;
+use newest::Newest;
 pub use progress::{Batch, Progress};
 
 /// One origin's rows in the order in which it wrote them, the newest of each key only.

@@ -9,6 +9,7 @@ use crate::share::{
 };
 use crate::table::{Constants, Entry, LimitIndex};
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
+use crate::view::Member;
 
 use super::Node;
 use super::audience::{Audience, begins_to_want};
@@ -69,6 +70,12 @@ fn aside(row: Row, occasion: Occasion, moves: &[Move]) -> Option<Due> {
     };
     let audience = Audience::Only(nodes);
     Some(Due { row, audience })
+}
+
+/// The other members before a node and those after it, by id.
+fn around(others: &[Standing], node: NodeId) -> (&[Standing], &[Standing]) {
+    debug_assert!(others.is_sorted_by_key(|other| other.node));
+    others.split_at(others.partition_point(|other| other.node < node))
 }
 
 impl Node {
@@ -173,8 +180,8 @@ impl Node {
     }
 
     /// A peer has told its want of some keys: what can be spared goes to it at once.
-    pub(super) fn answer_want(&mut self, from: NodeId, keys: &[KeyId], now: Nanos) {
-        for key in keys {
+    pub(super) fn answer_want(&mut self, from: NodeId, rows: &[Row], now: Nanos) {
+        for Row { key, .. } in rows {
             if let Some(attended) = self.attend(*key, now, Occasion::Asked(from))
                 && let Some(due) = self.carry_out(*key, attended)
             {
@@ -250,6 +257,10 @@ impl Node {
         let relief = self.relief(key, entry, occasion, now);
         if !relief.is_empty() {
             return relief;
+        }
+        // Who is in debt gives nothing, whatever the others have.
+        if entry.account.debt(pace) > Amount::ZERO {
+            return Vec::new();
         }
         let mut holders = self.holders(key, entry, constants, now);
         let rate_count_per_tick = self.rate_count_per_tick(entry.limit);
@@ -365,14 +376,16 @@ impl Node {
         let mut holders = Vec::with_capacity(constants.others.len() + 1);
         // Nearly all bases are alike.
         let mut right = (constants.base(), self.overdraft_of(constants.base()));
-        holders.extend(constants.others.iter().map(|other| {
+        let mut holder = |other: &Standing| {
             if other.base != right.0 {
                 right = (other.base, self.overdraft_of(other.base));
             }
             self.holder(key, entry, (other, right.1), now)
-        }));
+        };
+        let (before, after) = around(&constants.others, self.id);
+        holders.extend(before.iter().map(&mut holder));
         holders.push(own);
-        holders.sort_unstable_by_key(|holder| holder.node);
+        holders.extend(after.iter().map(&mut holder));
         holders
     }
 
@@ -470,35 +483,37 @@ impl Node {
             .portion(base.parts(), Share::WHOLE.parts())
     }
 
-    /// Takes a member's row in. A key that is quiet here becomes contended only if that member may
-    /// want something of it, or holds other than its base share.
-    pub(super) fn hear(&mut self, from: NodeId, row: Row, now: Nanos) {
-        let Some(limit) = self.table.index_of(row.limit) else {
-            return;
-        };
+    /// Takes a member's rows in: keeps them, and joins them with what is known of their keys.
+    pub(super) fn hear(&mut self, from: NodeId, rows: &[Row], now: Nanos) {
         let view = self.ledger.adopted();
         let Some(member) = view.and_then(|view| view.member(from)).copied() else {
             return;
         };
-        self.hold_row(from, row, now);
-        let pace = &self.table.policy(limit).pace;
-        let room = Amount::share_of_units(row.share, pace.burst_units());
-        let wants = row.unmet_cost_units > 0
-            || row.share != member.after
-            || row.rate != member.after
-            || row.level().grains() > room.grains() / 4;
+        self.hold_rows(from, rows, now);
+        for row in rows {
+            if let Some(limit) = self.table.index_of(row.limit) {
+                self.join(&member, limit, row, now);
+            }
+        }
+    }
+
+    /// Joins a member's row with what is known of its key. A key that is quiet here becomes contended
+    /// only if that member may want something of it, or holds other than its base share.
+    fn join(&mut self, member: &Member, limit: LimitIndex, row: &Row, now: Nanos) {
+        let from = member.node;
         let mut begins = false;
         let known = self.table.with_contended(row.key, |entry, _| {
-            begins = begins_to_want(entry.rows.of(from), &row);
-            entry.rows.join(from, row, now)
+            begins = begins_to_want(entry.rows.of(from), row);
+            entry.rows.join(from, *row, now)
         });
         if begins && let Some(peer) = self.peers.get_mut(&from) {
             // It should know at once where there is some.
             peer.pressing = self.journal.last();
         }
+        let contends = known.is_none() && self.is_worth_attending(member, limit, row);
         let heard = match known {
-            None if wants => {
-                let join = |entry: &mut Entry, _: &Constants| entry.rows.join(from, row, now);
+            None if contends => {
+                let join = |entry: &mut Entry, _: &Constants| entry.rows.join(from, *row, now);
                 self.table.with_entry(limit, row.key, now, join)
             }
             None => Some(false),
@@ -507,12 +522,22 @@ impl Node {
         match heard {
             Some(news) => {
                 self.counters.rows_heard += u64::from(news);
-                if known.is_none() && wants {
+                if contends {
                     self.activate(row.key);
                 }
             }
             None => self.counters.rows_dropped += 1,
         }
+    }
+
+    /// Whether a member may want something of a key that is quiet here, or holds other than its base.
+    fn is_worth_attending(&self, member: &Member, limit: LimitIndex, row: &Row) -> bool {
+        let pace = &self.table.policy(limit).pace;
+        let room = Amount::share_of_units(row.share, pace.burst_units());
+        row.unmet_cost_units > 0
+            || row.share != member.after
+            || row.rate != member.after
+            || row.level().grains() > room.grains() / 4
     }
 
     /// Whether another urgent message may go to a peer in this tick.

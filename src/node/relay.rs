@@ -77,11 +77,15 @@ enum Fitness {
 
 impl Node {
     /// Keeps what a member says, to pass it on and for keys that become contended later.
-    pub(super) fn hold_row(&mut self, origin: NodeId, row: Row, now: Nanos) {
+    pub(super) fn hold_rows(&mut self, origin: NodeId, rows: &[Row], now: Nanos) {
         let members = self.ledger.adopted().map_or(1, |view| view.members.len());
+        let rows_max = ROWS_HELD_MAX / members.max(1);
         let mirror = self.mirrors.entry(origin);
         let mirror = mirror.or_insert_with(|| Mirror::new(origin));
-        mirror.hold(row, now, ROWS_HELD_MAX / members.max(1));
+        let known = |row: &&Row| self.table.index_of(row.limit).is_some();
+        for row in rows.iter().filter(known) {
+            mirror.hold(*row, now, rows_max);
+        }
     }
 
     /// Everything of an origin above `after` and up to `upto` has been heard.
@@ -320,9 +324,7 @@ impl Node {
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.relaying.owed = true;
         }
-        for row in rows {
-            self.hear(origin, row, now);
-        }
+        self.hear(origin, &rows, now);
         self.advance_digest(origin, after, upto);
     }
 }

@@ -239,13 +239,10 @@ impl Node {
         if followed && self.applied.of(from) > before {
             self.ledger.took_grant();
         }
-        let keys: Vec<KeyId> = rows.iter().map(|row| row.key).collect();
-        for row in rows {
-            self.hear(from, row, now);
-        }
+        self.hear(from, &rows, now);
         self.advance_digest(from, after, upto);
         if urgent {
-            self.answer_want(from, &keys, now);
+            self.answer_want(from, &rows, now);
             self.spread_grants(from, now);
         }
         self.look_at_gatherings(now, from);
