@@ -103,6 +103,8 @@ impl Rows {
                 true
             }
             Err(index) => {
+                // There are as many as members, of very many keys: no room is left over.
+                self.0.reserve_exact(1);
                 self.0.insert(index, heard);
                 true
             }

@@ -42,8 +42,9 @@ impl Amount {
     /// How many steps it is, if it is a whole number of them.
     #[must_use]
     pub(crate) const fn steps(self) -> Option<u128> {
-        if self.0.is_multiple_of(Self::STEP) {
-            Some(self.0 / Self::STEP)
+        let steps = self.0 / Self::STEP;
+        if steps * Self::STEP == self.0 {
+            Some(steps)
         } else {
             None
         }

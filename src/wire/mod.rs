@@ -314,8 +314,12 @@ impl Message {
     }
 }
 
+/// Room that is made at first for a frame: all but those with rows or grants fit.
+const FRAME_BYTES_USUAL: usize = 128;
+
 fn frame<T: Serialize>(kind: u8, body: &T) -> Vec<u8> {
-    let mut frame = vec![kind];
+    let mut frame = Vec::with_capacity(FRAME_BYTES_USUAL);
+    frame.push(kind);
     rmp_serde::encode::write(&mut frame, body).expect("writing to memory does not fail");
     frame
 }

@@ -22,6 +22,9 @@ pub(super) fn serialize<S: Serializer>(rows: &[Row], serializer: S) -> Result<S:
 /// What a row takes, usually.
 pub(crate) const ROW_BYTES_USUAL: usize = 52;
 
+/// What a row takes at least: its bits, its key and a byte for each number.
+const ROW_BYTES_LEAST: usize = 1 + 16 + 9;
+
 /// The reverse of [`serialize`]: total, and bounded by the string's length.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
@@ -54,7 +57,7 @@ fn pack_all(rows: &[Row]) -> Vec<u8> {
 }
 
 fn unpack_all(mut bytes: &[u8]) -> Result<Vec<Row>, &'static str> {
-    let mut rows = Vec::new();
+    let mut rows = Vec::with_capacity((bytes.len() / ROW_BYTES_LEAST).min(ITEMS_MAX) + 1);
     let mut above = nothing();
     while !bytes.is_empty() {
         if rows.len() > ITEMS_MAX {

@@ -1,5 +1,6 @@
 //! Measures distributary beside other limiters: see `benches/README.md`.
 
+mod allocator;
 mod args;
 mod contestant;
 mod figure;

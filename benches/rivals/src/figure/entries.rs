@@ -3,35 +3,35 @@
 use serde_json::{Value, json};
 
 use super::mesh::{Frame, LIMIT, Mesh, TICK_NS};
-use super::resident::resident_bytes;
+use crate::allocator::live_bytes;
 
 const KEYS: u64 = 30_000;
 const NODES: usize = 5;
 /// The one whose memory is looked at.
 const OWN: usize = 0;
 
-/// Resident memory, which has what the allocator adds in it. All nodes are in this process, so what the
-/// others have to say is said before.
+/// Memory that was asked for of the allocator and not given back: what the allocator adds is not in it.
+/// All nodes are in this process, so what the others have to say is said before.
 pub fn measure() -> Value {
     let mut mesh = Mesh::founded(NODES, LIMIT);
     let told: Vec<_> = (0..NODES)
         .filter(|host| *host != OWN)
         .map(|host| told(&mut mesh, host))
         .collect();
-    let before = resident_bytes();
+    let before = live_bytes();
     mesh.fill(OWN, KEYS);
-    let filled = resident_bytes();
+    let filled = live_bytes();
     mesh.now.0 += TICK_NS;
     mesh.hosts[OWN].node.handle_timeout(mesh.now);
     drop(mesh.said_by(OWN));
-    let attended = resident_bytes();
+    let attended = live_bytes();
     for frame in told.iter().flatten() {
         mesh.hand_over(frame);
     }
-    let heard = resident_bytes();
+    let heard = live_bytes();
     let node = &mesh.hosts[OWN].node;
     let (contended, rows) = (node.memory().keys_active, node.counters().rows_heard);
-    let each = |from: u64, to: u64, count: u64| to.saturating_sub(from) as f64 / count as f64;
+    let each = |from: isize, to: isize, count: u64| (to - from) as f64 / count as f64;
     json!({
         "keys_contended": contended,
         "rows_heard": rows,
