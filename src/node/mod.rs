@@ -26,6 +26,7 @@ mod ages;
 mod asking;
 mod audience;
 mod config;
+mod hear;
 mod hold;
 mod keys;
 mod news;

@@ -303,4 +303,6 @@ fn clamp_u64(amount: u128) -> u64 {
 }
 
 #[cfg(test)]
+mod shortcuts;
+#[cfg(test)]
 mod tests;
