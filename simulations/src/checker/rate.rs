@@ -158,7 +158,9 @@ fn stretches(scenario: &Scenario, terms: &Terms, arrivals: &[Arrival]) -> Vec<(u
         return Vec::new();
     }
     let mut asked: std::collections::BTreeMap<u32, Vec<i128>> = std::collections::BTreeMap::new();
-    for arrival in arrivals {
+    // What costs more than a burst nobody could admit, however little else is asked for.
+    let could = |arrival: &&Arrival| arrival.cost <= scenario.cluster.burst_units;
+    for arrival in arrivals.iter().filter(could) {
         let slice = (arrival.at_ns / slice_ns) as usize;
         let asked = asked.entry(arrival.key).or_insert_with(|| vec![0; slices]);
         if let Some(units) = asked.get_mut(slice) {
@@ -235,6 +237,24 @@ mod tests {
         let mut scenario = plain();
         scenario.workload.load_milli = 500;
         assert_eq!(Rate.check(&scenario, &honest(&scenario)).rank(), 1);
+    }
+
+    #[test]
+    fn what_costs_more_than_a_burst_is_no_demand() {
+        let scenario = plain();
+        let terms = Terms::of(&scenario, 0);
+        let stretches_of = |cost| {
+            let arrival = |tenth| Arrival {
+                at_ns: tenth * SLICE_NS_MIN / 10,
+                place: 0,
+                key: 0,
+                cost,
+            };
+            let arrivals: Vec<_> = (0..10_000).map(arrival).collect();
+            stretches(&scenario, &terms, &arrivals).len()
+        };
+        assert_eq!(stretches_of(scenario.cluster.burst_units), 1);
+        assert_eq!(stretches_of(scenario.cluster.burst_units + 1), 0);
     }
 
     fn admitted(run: &Run, arrival: u32) -> bool {
