@@ -118,6 +118,13 @@ pub struct Quality {
 }
 
 impl Quality {
+    /// Processes of one machine.
+    pub const HOST: Self = Self {
+        delay_us_min: 50,
+        delay_us_max: 200,
+        ..Self::LAN
+    };
+
     /// One to three milliseconds, nothing lost.
     pub const LAN: Self = Self {
         delay_us_min: 1_000,
@@ -288,13 +295,20 @@ pub enum Timing {
     },
     /// Poisson for so many milliseconds, then silence for as many.
     OnOff(u64),
-    /// An access log at its own speed: a key per client host.
+    /// An access log: a key per client host.
     Log {
         /// Where it lies, by an environment variable's name or as a path.
         path: String,
         /// Seconds of the log to play; `None` is all of it.
         seconds: Option<u64>,
+        /// How many times its own speed.
+        #[serde(default = "own_speed")]
+        speed: u64,
     },
+}
+
+const fn own_speed() -> u64 {
+    1
 }
 
 const fn warm_up_ms() -> u64 {

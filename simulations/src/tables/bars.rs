@@ -31,7 +31,7 @@ const fn at(e: f64, w: &'static str, n: &'static str, nodes: usize, utilisation:
     }
 }
 
-const LEAST: [Least; 38] = [
+const LEAST: [Least; 42] = [
     least("even-2x", "lan", 5, 0.99),
     least("even-0.8x", "lan", 5, 0.999),
     least("skew-0.9x", "lan", 5, 0.99),
@@ -64,6 +64,10 @@ const LEAST: [Least; 38] = [
     at(0.0, "log", "lan", 5, 0.95),
     at(0.2, "log", "lan", 5, 0.97),
     at(1.0, "log", "lan", 5, 0.998),
+    at(0.0, "log-600x", "host", 3, 0.96),
+    at(0.2, "log-600x", "host", 3, 0.98),
+    at(1.0, "log-600x", "host", 3, 0.995),
+    at(0.2, "log-600x-cut", "host", 5, 0.85),
     least("keys-1000-3x", "lan", 5, 0.95),
     least("keys-4000-sticky", "lan", 5, 0.98),
     least("cold-to-hot", "lan", 5, 0.9),
@@ -203,13 +207,21 @@ fn by_budget(ours: &[&Row]) -> Vec<Bar> {
 fn acquire(ours: &[&Row]) -> Vec<Bar> {
     let rows = ours
         .iter()
-        .filter(|row| row.network == "lan" && is(row, 0.0, "acquire"));
+        .filter(|row| row.network != "wan" && is(row, 0.0, "acquire"))
+        // Of a small burst on the two sides of a cut nobody promises anything.
+        .filter(|row| row.workload != "log-600x-cut");
     rows.flat_map(|row| {
+        // Most of the log's questions come while their key is still being gathered.
+        let least = if row.workload == "log-600x" {
+            0.995
+        } else {
+            0.999
+        };
         [
             Bar::at_least(
                 format!("{}: utilisation", name(row)),
                 row.utilisation,
-                0.999,
+                least,
             ),
             Bar::at_most(
                 format!("{}: overshoot", name(row)),

@@ -24,7 +24,7 @@ const ANSWERS_MS: u64 = 100;
 pub struct Cell {
     /// One of [`NAMES`].
     pub workload: &'static str,
-    /// `lan` or `wan`.
+    /// `host`, `lan` or `wan`.
     pub network: &'static str,
     /// Nodes at the start.
     pub nodes: usize,
@@ -113,6 +113,7 @@ pub fn cell(
         },
         mode: Mode::Check,
         network: match network {
+            "host" => Quality::HOST,
             "wan" => Quality::WAN,
             _ => Quality::LAN,
         },
@@ -158,7 +159,7 @@ impl Selection {
     fn wants(&self, name: &str, nodes: usize) -> bool {
         let by_name = self.only.as_deref().is_none_or(|glob| matches(glob, name));
         let by_nodes = self.nodes.is_empty() || self.nodes.contains(&nodes);
-        let by_log = name != "log" || self.log.is_some();
+        let by_log = !workloads::is_log(name) || self.log.is_some();
         let by_speed = !self.quick || nodes <= 5 && workloads::is_quick(name);
         by_name && by_nodes && by_log && by_speed
     }

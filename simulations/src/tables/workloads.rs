@@ -10,7 +10,7 @@ use crate::workload::log_span_s;
 use super::Shape;
 
 /// All workloads, in the tables' order.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 22] = [
     "even-2x",
     "even-0.8x",
     "skew-0.9x",
@@ -25,6 +25,8 @@ pub const NAMES: [&str; 20] = [
     "low-limit-random",
     "low-limit-rr",
     "log",
+    "log-600x",
+    "log-600x-cut",
     "keys-1000-3x",
     "keys-4000-sticky",
     "keys-10000",
@@ -34,6 +36,9 @@ pub const NAMES: [&str; 20] = [
 ];
 
 const MINUTE_MS: u64 = 60_000;
+
+/// A log of half a day in 77 s: a small burst then comes back within two ticks.
+const LOG_SPEED: u64 = 600;
 
 /// How long runs with many keys are: they make up to 800,000 requests a second.
 const MANY_KEYS_MS: u64 = 20_000;
@@ -55,6 +60,9 @@ pub(super) fn clusters(name: &str) -> &'static [(&'static str, usize)] {
         }
         "low-limit-random" | "low-limit-rr" => &[("lan", 10)],
         "log" => &[("lan", 3), ("lan", 5)],
+        // As the demo plays it.
+        "log-600x" => &[("host", 3)],
+        "log-600x-cut" => &[("host", 5)],
         _ => &[("lan", 5)],
     }
 }
@@ -66,14 +74,20 @@ pub(super) fn loads_milli(name: &str) -> &'static [u64] {
         "skew-0.9x" | "moving-0.9x" => &[900],
         "skew-3x" | "keys-1000-3x" | "cold-to-hot" => &[3000],
         "low-limit-random" => &[800, 2000, 5000],
-        "burst-moving" | "burst-same" | "burst-all" | "log" => &[0],
+        "burst-moving" | "burst-same" | "burst-all" => &[0],
+        "log" | "log-600x" | "log-600x-cut" => &[0],
         _ => &[2000],
     }
 }
 
 /// Whether a run of it on five nodes takes no more than some seconds.
 pub(super) fn is_quick(name: &str) -> bool {
-    !name.starts_with("keys-") && !matches!(name, "log" | "partition-2x-600s")
+    !name.starts_with("keys-") && !is_log(name) && name != "partition-2x-600s"
+}
+
+/// Whether it plays an access log.
+pub(super) fn is_log(name: &str) -> bool {
+    name.starts_with("log")
 }
 
 /// What it is on so many nodes.
@@ -90,7 +104,7 @@ pub(super) fn shape(name: &str, nodes: usize, load: u64, log: Option<&str>) -> R
         "partition-2x-600s" => partition(&mut shape, nodes, 30_000, 630_000, 660_000),
         "low-limit-random" => low_limit(&mut shape, Placement::Even),
         "low-limit-rr" => low_limit(&mut shape, Placement::RoundRobin),
-        "log" => play(&mut shape, log.context("the workload log needs --log")?)?,
+        name if is_log(name) => play_log(name, &mut shape, log)?,
         "keys-1000-3x" => keys(&mut shape, 1_000, Placement::Even),
         "keys-4000-sticky" => keys(&mut shape, 4_000, Placement::Sticky),
         "keys-10000" => keys(&mut shape, 10_000, Placement::Sticky),
@@ -154,15 +168,23 @@ fn low_limit(shape: &mut Shape, placement: Placement) {
     shape.duration_ms = 120 * MINUTE_MS;
 }
 
-/// All of a log at its own speed, each request at any node.
-fn play(shape: &mut Shape, path: &str) -> Result<()> {
+/// All of a log, each request at any node, at its own speed or at [`LOG_SPEED`] times it; or most at one
+/// node, which is cut off with another for a while.
+fn play_log(name: &str, shape: &mut Shape, path: Option<&str>) -> Result<()> {
+    let path = path.with_context(|| format!("the workload {name} needs --log"))?;
+    let speed = if name == "log" { 1 } else { LOG_SPEED };
+    if name == "log-600x-cut" {
+        shape.workload.placement = Placement::Skewed(800);
+        partition(shape, 5, 20_000, 45_000, 0);
+    }
     shape.burst_units = 10;
-    shape.rate_units = 5;
+    shape.rate_units = 5 * speed;
     shape.rate_period_ms = MINUTE_MS;
-    shape.duration_ms = log_span_s(path)? * 1_000;
+    shape.duration_ms = (log_span_s(path)? * 1_000).div_ceil(speed);
     shape.workload.timing = Timing::Log {
         path: path.to_owned(),
         seconds: None,
+        speed,
     };
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! An access log at its own speed: a key for each client host, in order of first sight.
+//! An access log at its own speed or faster: a key for each client host, in order of first sight.
 //!
 //! Stamps are whole seconds: the k-th of n requests of one second comes at k/n of it. Places are
 //! drawn like those of any other workload.
@@ -38,8 +38,14 @@ pub fn span_s(path: &str) -> Result<u64> {
     Ok(hits.last().map_or(0, |hit| hit.second + 1))
 }
 
-/// The requests of a log, up to the run's end or so many seconds.
-pub(super) fn asked(scenario: &Scenario, path: &str, seconds: Option<u64>) -> Result<Vec<Asked>> {
+/// The requests of a log at so many times its speed, up to the run's end or so many of its seconds.
+pub(super) fn asked(
+    scenario: &Scenario,
+    path: &str,
+    seconds: Option<u64>,
+    speed: u64,
+) -> Result<Vec<Asked>> {
+    ensure!(speed > 0, "a log's speed is at least 1");
     let end_s = seconds.unwrap_or(u64::MAX);
     let end_ns = scenario.duration_ms.saturating_mul(1_000_000);
     let from_ns = scenario.workload.from_ms * 1_000_000;
@@ -48,7 +54,7 @@ pub(super) fn asked(scenario: &Scenario, path: &str, seconds: Option<u64>) -> Re
     for second in hits.chunk_by(|a, b| a.second == b.second) {
         for (k, hit) in (0..).zip(second) {
             let within_ns = SECOND_NS * k / second.len() as u64;
-            let at_ns = from_ns + hit.second * SECOND_NS + within_ns;
+            let at_ns = from_ns + (hit.second * SECOND_NS + within_ns) / speed;
             if hit.second < end_s && at_ns < end_ns {
                 asked.push(Asked {
                     at_ns,

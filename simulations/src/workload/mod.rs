@@ -46,7 +46,11 @@ pub fn arrivals(scenario: &Scenario) -> Result<Vec<Arrival>> {
         "costs must be named, each at least 1"
     );
     let asked = match &workload.timing {
-        Timing::Log { path, seconds } => log::asked(scenario, path, *seconds)?,
+        Timing::Log {
+            path,
+            seconds,
+            speed,
+        } => log::asked(scenario, path, *seconds, *speed)?,
         _ => timing::asked(scenario)?,
     };
     let mut places = places::Places::new(scenario);

@@ -200,7 +200,7 @@ fn nobody_is_sent_to_a_place_that_does_not_run() {
 }
 
 #[test]
-fn a_log_plays_at_its_own_speed_and_spreads_each_second() {
+fn a_log_plays_at_a_speed_and_spreads_each_second() {
     let log = std::env::temp_dir().join(format!("distributary-log-{}", std::process::id()));
     let line = |client: &str, second: u32| {
         format!("{client} - - [01/Aug/1995:06:00:{second:02} +0000] \"GET / HTTP/1.0\" 200 1\n")
@@ -213,8 +213,18 @@ fn a_log_plays_at_its_own_speed_and_spreads_each_second() {
     scenario.workload.timing = Timing::Log {
         path,
         seconds: Some(3),
+        speed: 1,
     };
     let found: Vec<(u64, u32)> = drawn(&scenario).iter().map(|a| (a.at_ns, a.key)).collect();
+    if let Timing::Log { speed, .. } = &mut scenario.workload.timing {
+        *speed = 600;
+    }
+    let fast: Vec<u64> = drawn(&scenario).iter().map(|a| a.at_ns).collect();
+    assert_eq!(
+        fast,
+        [0, 2 * SECOND_NS / 600, 5 * SECOND_NS / 1200],
+        "and at 600 times it"
+    );
     assert_eq!(
         found,
         [
