@@ -90,6 +90,12 @@ impl Pace {
         Some(self.instant_of(UnitsTime(target)).since(now))
     }
 
+    /// Whether the whole limit gives a burst back in less than so long.
+    #[must_use]
+    pub fn comes_back_within(&self, span_ns: u64) -> bool {
+        self.at(Nanos(span_ns)).0 > self.burst_quanta()
+    }
+
     /// What `share` gives back while units-time goes from one point to another.
     #[must_use]
     pub fn drained(&self, from: UnitsTime, to: UnitsTime, share: Share) -> Amount {

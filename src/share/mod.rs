@@ -15,6 +15,9 @@
 //! acts on its own surplus only ([`plan`]). Donors never go below their own target, so they cannot
 //! over-serve anyone by much.
 
+/// A limit that gives its whole burst back in fewer ticks comes back before units can be put together.
+pub(crate) const SOON_TICKS: u64 = 8;
+
 mod demand;
 mod outbox;
 mod plan;

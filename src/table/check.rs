@@ -148,7 +148,7 @@ fn signal(
             .saturating_sub(VAIN_FREE)
             .min(VAIN_DOUBLINGS_MAX);
     let gap = Duration::from_nanos(tick_ns / URGENT_PER_TICK * patience);
-    let wants = basis.is_none() || entry.is_low(pace);
+    let wants = basis.is_none() || entry.is_low(pace, tick_ns);
     let rested = entry
         .urged_at
         .is_none_or(|urged_at| now.since(urged_at) >= gap);

@@ -4,7 +4,7 @@ use super::receipts::Receipts;
 use super::{Constants, LimitIndex};
 use crate::limit::{Account, Pace, Parcel, Place, UnitsTime};
 use crate::row::{Merged, Row, Rows, Standing};
-use crate::share::Meter;
+use crate::share::{Meter, SOON_TICKS};
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 
 /// A contended key: its account, what it is asked for, what peers say of it.
@@ -227,9 +227,10 @@ impl Entry {
 
     /// Whether peers should know that rights run out here: not even one more unit could be
     /// admitted, on rights or on overdraft, or no more than twice what this very tick has seen: an
-    /// answer takes a round trip.
+    /// answer takes a round trip. Of what comes back within a few ticks nobody has much to give: to ask
+    /// early would be to ask for each request.
     #[must_use]
-    pub fn is_low(&self, pace: &Pace) -> bool {
+    pub fn is_low(&self, pace: &Pace, tick_ns: u64) -> bool {
         let room = self
             .account
             .room(pace)
@@ -237,6 +238,7 @@ impl Entry {
         let left = room.saturating_sub(self.account.level());
         left < Amount::from_units(self.meter.cost_units())
             || left <= Amount::from_units(self.meter.lately_units().saturating_mul(2))
+                && !pace.comes_back_within(tick_ns.saturating_mul(SOON_TICKS))
     }
 }
 
@@ -249,5 +251,38 @@ pub(super) struct Aged<'a> {
 impl Aged<'_> {
     pub(super) fn merged(&self, others: &[Standing], pace: &Pace, now: Nanos) -> Merged {
         Merged::of(&self.account, self.rows, others, pace, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::Limit;
+
+    const TICK_NS: u64 = 100_000_000;
+
+    /// Of ten units so many are left here, and two were asked for in this tick.
+    fn is_low(units_per_second: u64, left: u64) -> bool {
+        let pace = Pace::new(Limit::per_second(units_per_second).burst(10));
+        let level = Amount::from_units(10 - left);
+        let account = Account::open(Share::WHOLE, Share::NONE, level, UnitsTime(0));
+        let opened = Opened {
+            charge: 0,
+            at: UnitsTime(0),
+            base: Share::WHOLE,
+        };
+        let mut entry = Entry::new(LimitIndex(0), account, 0, opened);
+        entry.meter.count(1, 0);
+        entry.meter.count(1, 0);
+        entry.is_low(&pace, TICK_NS)
+    }
+
+    #[test]
+    fn units_are_asked_for_early_unless_they_come_back_soon() {
+        assert!(!is_low(12, 5));
+        assert!(is_low(12, 4), "as many as two such ticks ask for");
+        assert!(!is_low(13, 4), "all ten are back within eight ticks");
+        assert!(!is_low(13, 1));
+        assert!(is_low(13, 0));
     }
 }

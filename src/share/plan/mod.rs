@@ -19,8 +19,8 @@ use units::{fraction_flow, home_flow, level_flow, unit_flow};
 
 use smallvec::SmallVec;
 
-use super::Demand;
 use super::demand::nothing_count;
+use super::{COUNT_SCALE, Demand, SOON_TICKS};
 use crate::limit::{Account, Pace, Parcel};
 use crate::units::{Amount, NodeId, Share};
 
@@ -107,6 +107,12 @@ impl Scene<'_> {
         u128::from(requests_count) * u128::from(self.cost_units.max(1))
     }
 
+    /// Whether a whole burst comes back within a few ticks.
+    fn comes_back_soon(&self) -> bool {
+        let soon = u128::from(self.rate_count_per_tick) * u128::from(SOON_TICKS);
+        soon > u128::from(self.pace.burst_units()) * u128::from(COUNT_SCALE)
+    }
+
     fn may_take(&self, index: usize) -> bool {
         let holder = &self.holders[index];
         holder.ready && self.asker.is_none_or(|asker| asker == holder.node)
@@ -178,10 +184,11 @@ pub fn donors(scene: &Scene<'_>, own: NodeId) -> Vec<NodeId> {
 }
 
 /// Whether a holder is worth asking: what one request needs is worth a message, less waits for the
-/// tick. What drains is reckoned, and what is only just enough there may not be so here.
+/// tick. What drains is reckoned, and what is only just enough there may not be so here; but where a
+/// burst comes back within a few ticks nobody ever has more than that to spare.
 fn spares_a_portion(scene: &Scene<'_>, index: usize, spare: i128) -> bool {
     let (holder, unit) = (&scene.holders[index], signed(scene.portion()));
-    let least = match holder.rate.is_none() {
+    let least = match holder.rate.is_none() || scene.comes_back_soon() {
         true => unit,
         false => unit + signed(Amount::from_units(1).grains()) / 2,
     };
@@ -228,7 +235,7 @@ impl Flows {
         flows.rate = rate_flow(scene, (own, giver), &likelihood, &keeping);
         if has_units {
             let units = units::units(scene, &likelihood, &keeping);
-            flows.units = unit_flow(scene, (own, giver), &likelihood, &units);
+            flows.units = unit_flow(scene, (own, giver), (&likelihood, &keeping), &units);
         }
         flows
     }

@@ -8,7 +8,7 @@ use super::flow::{Flow, of};
 use super::likelihood::{Likelihood, WHOLE, base_total};
 use super::units::balance;
 use super::{Holder, PerHolder, Scene, signed};
-use crate::share::COUNT_SCALE;
+use crate::share::{COUNT_SCALE, SOON_TICKS};
 use crate::units::Amount;
 
 /// A rate follows demand only by more than this part of the whole: without it an evenly loaded
@@ -57,7 +57,7 @@ pub(super) fn keeping(scene: &Scene<'_>, likelihood: &Likelihood) -> Keeping {
     let holders = scene.holders;
     let cost_units = scene.cost_units.max(1);
     // What a tick brings anew is soon a whole unit wherever it drains, however small the burst.
-    let flows = scene.rate_count_per_tick / COUNT_SCALE * KEEPER_UNITS;
+    let flows = scene.rate_count_per_tick / COUNT_SCALE * SOON_TICKS;
     let room = scene.pace.burst_units().max(flows) / cost_units;
     let count = keepers_count(room, holders.len());
     let few = count < holders.len();

@@ -85,7 +85,7 @@ fn all_flows(
     let units = units::units(scene, likelihood, keeping);
     [
         rate_flow(scene, by, likelihood, keeping),
-        unit_flow(scene, by, likelihood, &units),
+        unit_flow(scene, by, (likelihood, keeping), &units),
     ]
 }
 

@@ -258,6 +258,53 @@ fn what_refills_in_a_tick_needs_no_keeper() {
     assert!(moves_rate(COUNT_SCALE));
 }
 
+/// Nobody has much more to spare of a burst that comes back within two ticks.
+#[test]
+fn who_runs_out_of_what_comes_back_soon_asks_for_a_single_unit() {
+    let holders = holders([4, 4, 4], [3, 1, 0]);
+    let asks = |rate_count_per_tick| {
+        let pace = pace(10);
+        let scene = Scene {
+            pace: &pace,
+            rate_count_per_tick,
+            cost_units: 1,
+            holders: &holders,
+            asker: Some(NodeId(0)),
+        };
+        donors(&scene, NodeId(0))
+    };
+    assert_eq!(asks(5 * COUNT_SCALE), [NodeId(2)], "1.33 to spare");
+    assert_eq!(asks(COUNT_SCALE), []);
+}
+
+/// Two thirds of a unit here and two thirds there admit nothing; together they admit one.
+#[test]
+fn who_is_asked_gives_a_fraction_that_makes_up_a_unit() {
+    let gives = |level: [u64; 3]| {
+        let holders = holders([4, 4, 4], level);
+        let pace = pace(11);
+        let scene = Scene {
+            pace: &pace,
+            rate_count_per_tick: 5 * COUNT_SCALE,
+            cost_units: 1,
+            holders: &holders,
+            asker: Some(NodeId(0)),
+        };
+        let (third, level) = (holders[1].share, holders[1].level);
+        let account = Account::open(third, Share::NONE, level, UnitsTime(0));
+        let moves = plan(&scene, NodeId(1), &account).into_iter();
+        let units = moves.map(|planned| {
+            assert_eq!(planned.to, NodeId(0));
+            let room = Amount::share_of_units(planned.parcel.share, 11);
+            room.saturating_sub(planned.parcel.level).grains()
+        });
+        units.sum::<u128>() as f64 / Amount::from_units(1).grains() as f64
+    };
+    let some = gives([3, 1, 0]);
+    assert!((0.66..0.67).contains(&some), "{some}");
+    assert_eq!(gives([2, 2, 0]), 0.0, "it has none to spare");
+}
+
 /// Losing interest: with nobody asking, shares go home to the base split exactly.
 #[test]
 fn idle_shares_go_home_exactly() {

@@ -29,6 +29,10 @@ const LIKELIHOODS: u128 = 4;
 /// By so many of these parts it has to be likelier elsewhere for a unit to go there.
 const STAYS: u128 = 2;
 
+/// Fractions that make up a unit go with this part of one more, for what drains and is rounded
+/// meanwhile.
+const SLACK_PART: i128 = 16;
+
 const UNIT: u128 = Amount::from_units(1).grains();
 
 /// What each holder has and should have.
@@ -67,15 +71,33 @@ pub(super) fn units(scene: &Scene<'_>, likelihood: &Likelihood, keeping: &Keepin
 pub(super) fn unit_flow(
     scene: &Scene<'_>,
     (own, giver): (usize, Option<usize>),
-    likelihood: &Likelihood,
+    (likelihood, keeping): (&Likelihood, &Keeping),
     units: &Units,
 ) -> Flow {
     let takes = |index: usize| {
         // When nobody asks, shares go home and take their units with them.
         !likelihood.idle && scene.may_take(index) && is_short(scene, units, index)
     };
-    let gives = of(giver);
-    Flow::pair(&units.surplus, own, gives, takes)
+    let asker = |asker| scene.holders.iter().position(|holder| holder.node == asker);
+    if let (Some(from), Some(to)) = (giver, scene.asker.and_then(asker))
+        && let Some(amount) = made_up(scene, units, (from, to))
+        && !keeping.few
+    {
+        let mut surplus = PerHolder::from_elem(0, units.surplus.len());
+        (surplus[from], surplus[to]) = (amount, -amount);
+        return Flow::pair(&surplus, own, of(giver), takes);
+    }
+    Flow::pair(&units.surplus, own, of(giver), takes)
+}
+
+/// What a giver can spare, whole or not, for who asks it, if that makes up a whole portion there with
+/// what is there already: what both have beyond whole ones would admit nothing. Where few keep the
+/// rate they do not: at them it does soon.
+fn made_up(scene: &Scene<'_>, units: &Units, (from, to): (usize, usize)) -> Option<i128> {
+    let (unit, has) = (signed(scene.portion()), units.balances[to]);
+    let lacks = signed(units.targets[to]) - has + signed(UNIT) / SLACK_PART;
+    let amount = units.spare(from).min(lacks);
+    ((has + amount).div_euclid(unit) > has.div_euclid(unit)).then_some(amount)
 }
 
 fn is_short(scene: &Scene<'_>, units: &Units, index: usize) -> bool {
@@ -205,7 +227,7 @@ fn whole_portions(
     }
     let slack = |surplus: i128| {
         if surplus < 0 {
-            surplus - signed(UNIT) / 16
+            surplus - signed(UNIT) / SLACK_PART
         } else {
             surplus
         }
