@@ -22,30 +22,6 @@ fn main() -> ExitCode {
     let strings = || (0..KEYS).map(|number| format!("{number:036}"));
     match (case.as_deref(), count) {
         (Some("quiet-string"), Some(count)) => walk(AMPLE, &strings().collect::<Vec<_>>(), count),
-        (Some("tsc"), Some(count)) => {
-            let limiter = Limiter::local(AMPLE);
-            for key in strings()
-                .collect::<Vec<_>>()
-                .iter()
-                .cycle()
-                .take(count as usize)
-            {
-                let _decided = black_box(limiter.check(black_box(key)));
-            }
-        }
-        (Some("tscx"), Some(count)) => {
-            let limiter = Limiter::builder(AMPLE)
-                .hashing(distributary::Hashing::Xxh3)
-                .build();
-            for key in strings()
-                .collect::<Vec<_>>()
-                .iter()
-                .cycle()
-                .take(count as usize)
-            {
-                let _decided = black_box(limiter.check(black_box(key)));
-            }
-        }
         (Some("quiet-u64"), Some(count)) => walk(AMPLE, &(0..KEYS).collect::<Vec<_>>(), count),
         (Some("denied-string"), Some(count)) => walk(SPENT, &strings().collect::<Vec<_>>(), count),
         _ => {
