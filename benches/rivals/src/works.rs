@@ -211,7 +211,7 @@ impl Field<'_> {
 }
 
 /// Draws of a stream: more than any cache holds of them.
-const STREAM: usize = 2_000_000;
+pub const STREAM: usize = 2_000_000;
 
 /// With each key asked for once.
 pub fn filled<K: Numbered>(contestant: Contestant<K>, keys: u64) -> Contestant<K> {

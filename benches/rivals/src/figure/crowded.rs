@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::cluster::MODEST_PER_S;
 use super::contended::{KEYS, NODES, OFFERED};
-use super::mesh::{Frame, Mesh, TICK_NS, ask};
+use super::mesh::{Mesh, TICK_NS, ask};
 use crate::keys::Random;
 use crate::measure::thread_ns;
 
@@ -100,19 +100,11 @@ impl Crowd {
     /// Until nobody has anything to say.
     fn hand_over(&mut self) {
         let begun_ns = thread_ns();
-        loop {
-            let said: Vec<Frame> = (0..NODES)
-                .flat_map(|host| self.mesh.said_by(host))
-                .collect();
-            if said.is_empty() {
-                break;
-            }
-            for frame in said {
-                self.seen.frames += 1;
-                self.seen.bytes += frame.bytes.len() as u64;
-                self.mesh.hand_over(&frame);
-            }
-        }
+        let seen = &mut self.seen;
+        self.mesh.exchange_seen(|frame| {
+            seen.frames += 1;
+            seen.bytes += frame.bytes.len() as u64;
+        });
         self.seen.frames_ns += thread_ns() - begun_ns;
     }
 

@@ -1,7 +1,6 @@
 //! Sixteen checks at a time beside the same ones one by one, of a limiter with a million keys.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use distributary::{Hashing, Limiter};
 use serde_json::{Value, json};
@@ -11,14 +10,13 @@ use crate::contestant::Quota;
 use crate::contestant::ours::{Ours, limit};
 use crate::keys::Stream;
 use crate::measure::{Mode, Walk, paired};
-use crate::works::filled;
+use crate::works::{STREAM, filled};
 
 const KEYS: u64 = 1_000_000;
-const DRAWS: usize = 2_000_000;
 const TOGETHER: usize = 16;
 
 /// A walk by batches.
-struct Batches(Arc<Limiter>);
+struct Batches(Limiter);
 
 impl Walk<String> for Batches {
     fn walk(&self, keys: &[String], _: Mode) -> u64 {
@@ -36,14 +34,14 @@ impl Walk<String> for Batches {
 
 /// By each hash: nanoseconds for a check, and how many times the one the other is.
 pub fn measure(args: &Args) -> Value {
-    let stream = Stream::<String>::uniform(KEYS, DRAWS);
+    let stream = Stream::<String>::uniform(KEYS, STREAM);
     let mut measured = serde_json::Map::new();
     for (name, hashing) in [("default", Hashing::Sip), ("xxh3", Hashing::Xxh3)] {
         let limiter = Limiter::builder(limit(Quota::AMPLE))
             .hashing(hashing)
             .build();
         let single = filled::<String>(Box::new(Ours::of(limiter.clone())), KEYS);
-        let batches = Batches(Arc::new(limiter));
+        let batches = Batches(limiter);
         let both = paired(
             &batches,
             &*single,

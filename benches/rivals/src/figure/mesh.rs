@@ -108,13 +108,21 @@ impl Mesh {
 
     /// Hands over all that is said until nobody says anything.
     pub fn exchange(&mut self) {
+        self.exchange_seen(|_| ());
+    }
+
+    /// The same, and `sees` each frame.
+    pub fn exchange_seen(&mut self, mut sees: impl FnMut(&Frame)) {
         loop {
             let hosts = 0..self.hosts.len();
             let said: Vec<_> = hosts.flat_map(|host| self.said_by(host)).collect();
             if said.is_empty() {
                 return;
             }
-            said.iter().for_each(|frame| self.hand_over(frame));
+            for frame in &said {
+                sees(frame);
+                self.hand_over(frame);
+            }
         }
     }
 
