@@ -104,10 +104,10 @@ impl KeyHasher {
         let root = SipHasher13::new_with_key(&secret);
         let keyed = |purpose: &[u8]| {
             let label = [purpose, &limit.0.to_le_bytes()].concat();
-            let key = root.hash(&label).as_bytes();
+            let key = root.hash(&label);
             match hashing {
-                Hashing::Sip => Keyed::Sip(SipHasher13::new_with_key(&key)),
-                Hashing::Xxh3 => Keyed::Xxh3(root.hash(&label).as_u128() as u64),
+                Hashing::Sip => Keyed::Sip(SipHasher13::new_with_key(&key.as_bytes())),
+                Hashing::Xxh3 => Keyed::Xxh3(key.as_u128() as u64),
             }
         };
         Self {

@@ -10,14 +10,15 @@ mod likelihood;
 mod rates;
 mod units;
 
-use flow::Flow;
-use likelihood::likelihood;
 pub use rates::MEMBERS_ALL_KEEP;
 pub(crate) use rates::keepers_count;
-use rates::{keeping, rate_flow};
-use units::{fraction_flow, home_flow, level_flow, unit_flow};
 
 use smallvec::SmallVec;
+
+use flow::Flow;
+use likelihood::likelihood;
+use rates::{keeping, rate_flow};
+use units::{fraction_flow, home_flow, level_flow, unit_flow};
 
 use super::demand::nothing_count;
 use super::{COUNT_SCALE, Demand, SOON_TICKS};
