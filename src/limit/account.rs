@@ -64,6 +64,12 @@ impl Account {
         self.rate
     }
 
+    /// Whether nobody else holds any of the key's burst or rate.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.share == Share::WHOLE && self.rate == Share::WHOLE
+    }
+
     /// The right of overdraft held.
     #[must_use]
     pub const fn overdraft(&self) -> Share {

@@ -4,6 +4,9 @@ use super::{Key, Limiter};
 use crate::limit::Decision;
 use crate::table::Ask;
 
+/// For how many requests memory is asked for ahead: about as many misses as a core can wait for at once.
+const AHEAD: usize = 16;
+
 impl Limiter {
     /// Decides on several requests, one after the other as [`Limiter::check_n`] would, at one instant: a
     /// key that comes twice is charged twice, and one that is refused does not hold up the next. The
@@ -24,20 +27,15 @@ impl Limiter {
     pub fn check_many<K: Key>(&self, requests: &[(K, u64)]) -> Vec<Decision> {
         let now = self.core.clock.now();
         let mut decisions = Vec::with_capacity(requests.len());
-        let nobodys = |request: &(K, u64)| request.0.is_empty();
-        for some in requests.chunk_by(|one, next| !nobodys(one) && !nobodys(next)) {
-            // What names nobody is in a chunk of its own.
-            if some.iter().any(nobodys) {
-                decisions.push(self.nobody());
-                continue;
-            }
-            let asks: Vec<Ask> = some
-                .iter()
-                .map(|(key, cost)| self.ask(key, *cost))
-                .collect();
-            self.core.table.check_many(&asks, now, |decision| {
-                decisions.push(self.stamped(decision));
-            });
+        for some in requests.chunks(AHEAD) {
+            let ask = |(key, cost): &(K, u64)| (!key.is_empty()).then(|| self.ask(key, *cost));
+            let asks: Vec<Option<Ask>> = some.iter().map(ask).collect();
+            let known = asks.iter().flatten();
+            known.for_each(|ask| self.core.table.prefetch(ask.key));
+            decisions.extend(asks.into_iter().map(|ask| match ask {
+                Some(ask) => self.decide(ask, now),
+                None => self.nobody(),
+            }));
         }
         decisions
     }

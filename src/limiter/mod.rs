@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::limit::{Basis, Charge, Decision, Limit, NO_RETRY, Refusal, Verdict};
 use crate::table::{Ask, Counters, LimitIndex, Peek, Table};
-use crate::units::{KeyId, NodeId};
+use crate::units::{KeyId, Nanos, NodeId};
 
 /// A handle on one named limit, for all its keys. Cheap to clone, `Send` and `Sync`.
 ///
@@ -103,8 +103,13 @@ impl Limiter {
         if key.is_empty() {
             return self.nobody();
         }
-        let ask = self.ask(&key, cost_units);
-        self.stamped(self.core.table.check(ask, self.core.clock.now()))
+        self.decide(self.ask(&key, cost_units), self.core.clock.now())
+    }
+
+    /// The decision, whatever kind of key it was.
+    #[inline(never)]
+    fn decide(&self, ask: Ask, now: Nanos) -> Decision {
+        self.stamped(self.core.table.check(ask, now))
     }
 
     /// What is known of a key, charging and counting nothing.
@@ -117,10 +122,10 @@ impl Limiter {
 
     /// Decides on one unit for `key` wherever its rights are: exact while the cluster is connected.
     ///
-    /// Where all of the key lies here and stays here it costs what a check costs. Else it asks the node that
-    /// decides for the key, one round trip away (none if that is this node), and waits no longer than the node's acquire deadline; then the configured fallback decides.
-    /// On a local limiter it is `check`. Cancel-safe: a charge that nobody waits for any more is
-    /// taken back.
+    /// Where all of the key lies here and stays here it costs what a check costs. Else it asks the node
+    /// that decides for the key, one round trip away (none if that is this node), and waits no longer
+    /// than the node's acquire deadline; then the configured fallback decides. On a local limiter it
+    /// is `check`. Cancel-safe: a charge that nobody waits for any more is taken back.
     pub async fn acquire(&self, key: impl Key) -> Decision {
         self.acquire_n(key, 1).await
     }
@@ -133,13 +138,16 @@ impl Limiter {
         let ask = self.ask(&key, cost_units);
         let now = self.core.clock.now();
         let Some(cluster) = &self.core.cluster else {
-            return self.stamped(self.core.table.check(ask, now));
+            return self.decide(ask, now);
         };
         if let Some(decision) = self.core.table.acquire_here(ask, now) {
             return self.stamped(decision);
         }
         let decided = cluster.acquire(ask).await;
-        self.stamped(decided.unwrap_or_else(|| self.core.table.check(ask, self.core.clock.now())))
+        match decided {
+            Some(decision) => self.stamped(decision),
+            None => self.decide(ask, self.core.clock.now()),
+        }
     }
 
     /// Takes back what a decision charged, at the node that was charged, once: the level never
@@ -204,6 +212,7 @@ impl Limiter {
     }
 
     /// With the time of decision as the caller's clock tells it.
+    #[inline(always)]
     fn stamped(&self, mut decision: Decision) -> Decision {
         let era_ns = self.core.clock.era_ns();
         decision.decided_at_ns = decision.decided_at_ns.saturating_add(era_ns);

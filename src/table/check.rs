@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::quiet::{self, Answer};
 use super::shard::Shard;
 use super::signals::Signal;
-use super::slots::Said;
+use super::slots::{Said, SlotAt};
 use super::{Ask, Constants, Entry, LimitIndex, Peek, Policy, TableConfig};
 use crate::limit::{Basis, Charge, Decision, NO_RETRY, Pace, Place, Refusal, Verdict};
 use crate::row::Merged;
@@ -36,21 +36,22 @@ pub(super) struct Case<'a> {
 }
 
 /// Decides. What the protocol should be told of it goes into `signal`, which says nothing so far.
-pub(super) fn check(shard: &mut Shard, case: &Case<'_>, signal: &mut Signal) -> Decision {
+///
+/// Part of its caller, as all is that a quiet key needs: a decision is large, and made in registers it is
+/// written once, where it goes to.
+#[inline(always)]
+pub(super) fn check(shard: &mut Shard, case: Case<'_>, signal: &mut Signal) -> Decision {
     if case.ask.cost_units > case.policy.pace.burst_units() {
         return refused(shard, case, &View::NOTHING, Refusal::CostAboveBurst);
     }
     let found = shard.slots.find_here(case.ask.key);
-    if matches!(found, Some((_, Said::Contended(_)))) {
-        return check_contended(shard, case, signal);
+    if let Some((_, Said::Contended(number))) = found {
+        return check_contended(shard, case, number, signal);
     }
     let (at, said) = found.unzip();
-    let constants = shard.constants(case.ask.limit);
-    let time = case.policy.pace.at(case.now);
-    let Some((answer, drains)) = quiet::answer(constants, case, said, time) else {
-        return check_contended(shard, case, signal);
+    let Some((answer, drains, view)) = quiet::answer(shard, case, said) else {
+        return check_crossing(shard, case, found, signal);
     };
-    let view = constants.view(&case.policy.pace, drains, time, case.now);
     match answer {
         Answer::Charged => quiet::charge(shard, case, &view, (at, drains)),
         Answer::Free => decided(case, &view, Verdict::Allowed, Basis::OwnShare, None),
@@ -61,7 +62,7 @@ pub(super) fn check(shard: &mut Shard, case: &Case<'_>, signal: &mut Signal) -> 
 
 /// Who holds nothing refuses; a free request is allowed even so.
 #[cold]
-fn without_share(shard: &mut Shard, case: &Case<'_>) -> Decision {
+fn without_share(shard: &mut Shard, case: Case<'_>) -> Decision {
     match case.ask.cost_units {
         0 => decided(
             case,
@@ -74,9 +75,30 @@ fn without_share(shard: &mut Shard, case: &Case<'_>) -> Decision {
     }
 }
 
+/// Of a quiet key that this request takes past the threshold.
 #[inline(never)]
-fn check_contended(shard: &mut Shard, case: &Case<'_>, signal: &mut Signal) -> Decision {
-    let &Case {
+fn check_crossing(
+    shard: &mut Shard,
+    case: Case<'_>,
+    found: Option<(SlotAt, Said)>,
+    signal: &mut Signal,
+) -> Decision {
+    let Ask { limit, key, .. } = case.ask;
+    match shard.open(case.config, (limit, key), found, case.now) {
+        Some(number) => check_contended(shard, case, number, signal),
+        None => no_room(shard, case),
+    }
+}
+
+/// Of a contended key, by the number of its entry.
+#[inline(never)]
+pub(super) fn check_contended(
+    shard: &mut Shard,
+    case: Case<'_>,
+    number: usize,
+    signal: &mut Signal,
+) -> Decision {
+    let Case {
         config,
         policy,
         ask,
@@ -84,7 +106,8 @@ fn check_contended(shard: &mut Shard, case: &Case<'_>, signal: &mut Signal) -> D
         wants,
     } = case;
     let pace = &policy.pace;
-    let Some((entry, constants)) = shard.contend(config, ask.limit, ask.key, now) else {
+    let Some((entry, constants)) = shard.entry(number) else {
+        // A slot names an entry that there is: else nothing is known of the key.
         return no_room(shard, case);
     };
     entry.drain(pace, now);
@@ -280,7 +303,7 @@ impl View {
 /// A decision, made where it goes to: it is large.
 #[inline(always)]
 pub(super) fn decided(
-    case: &Case<'_>,
+    case: Case<'_>,
     view: &View,
     verdict: Verdict,
     basis: Basis,
@@ -300,9 +323,10 @@ pub(super) fn decided(
 }
 
 /// A refusal, counted.
+#[inline(always)]
 pub(super) fn refused(
     shard: &mut Shard,
-    case: &Case<'_>,
+    case: Case<'_>,
     view: &View,
     refusal: Refusal,
 ) -> Decision {
@@ -312,7 +336,7 @@ pub(super) fn refused(
 
 /// A refusal for want of memory.
 #[cold]
-pub(super) fn no_room(shard: &mut Shard, case: &Case<'_>) -> Decision {
+pub(super) fn no_room(shard: &mut Shard, case: Case<'_>) -> Decision {
     shard.counted.refused_no_room += 1;
     refused(shard, case, &View::NOTHING, Refusal::NoRoom)
 }
@@ -321,12 +345,12 @@ pub(super) fn no_room(shard: &mut Shard, case: &Case<'_>) -> Decision {
 #[inline(always)]
 pub(super) fn charged(
     shard: &mut Shard,
-    case: &Case<'_>,
+    case: Case<'_>,
     view: &View,
     place: Place,
     basis: Basis,
 ) -> Decision {
-    let &Case { ask, wants, .. } = case;
+    let Case { ask, wants, .. } = case;
     match basis {
         Basis::Overdraft => shard.counted.allowed_overdrawn += 1,
         _ => shard.counted.allowed_owned += 1,

@@ -121,8 +121,7 @@ impl Entry {
         Merged::of(&self.account, &self.rows, others, pace, now)
     }
 
-    /// Whether it may be worth asking if its key can be quiet again: most have something to say that a
-    /// slot cannot.
+    /// Whether it has nothing to say that a slot cannot, but for how full its bucket is: most have.
     pub(super) fn may_settle(&self, constants: &Constants) -> bool {
         let account = &self.account;
         self.rows.is_empty()
@@ -138,8 +137,7 @@ impl Entry {
     pub fn keep_gathered(&mut self, now: Nanos, tick_ns: u64) {
         let gathered = self.gathered_until > Nanos::ZERO;
         if gathered && self.gathered_until <= now {
-            let whole = self.account.share() == Share::WHOLE && self.account.rate() == Share::WHOLE;
-            let full = whole && self.account.level() > Amount::ZERO;
+            let full = self.account.is_whole() && self.account.level() > Amount::ZERO;
             self.gathered_until = if full {
                 Nanos(now.0 + 2 * tick_ns)
             } else {

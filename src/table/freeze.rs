@@ -181,38 +181,13 @@ impl Shard {
 mod tests {
     use super::*;
     use crate::limit::Limit;
-    use crate::table::{Ask, Policy, Settlement};
-    use crate::units::NodeId;
-
-    const LIMIT: LimitIndex = LimitIndex(0);
-    const NOW: Nanos = Nanos(1_000_000_000);
+    use crate::table::Ask;
+    use crate::table::fixture::{self, LIMIT, NOW, grown};
 
     /// A table that holds half of each key.
     fn half(burst: u64) -> Table {
         let limit = Limit::per(1, std::time::Duration::from_secs(86_400)).burst(burst);
-        let policy = Policy {
-            id: LimitId(7),
-            limit,
-            pace: Pace::new(limit),
-        };
-        let config = TableConfig {
-            policies: vec![policy],
-            keys_max: 100_000,
-            capacity: 0,
-            tick_ns: 100_000_000,
-            clustered: true,
-        };
-        let table = Table::new(NodeId(1), config);
-        table.install(&grown(Share::WHOLE.portion(1, 2), Fullness::EMPTY), NOW);
-        table
-    }
-
-    fn grown(base: Share, growth: Fullness) -> Settlement {
-        Settlement {
-            base,
-            growth: vec![growth],
-            ..Settlement::default()
-        }
+        fixture::table(limit, Share::WHOLE.portion(1, 2))
     }
 
     fn key(number: u128) -> KeyId {

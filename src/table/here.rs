@@ -21,23 +21,15 @@ impl Table {
     /// in it, if what was gathered is to go home soon, or if it would be refused: the protocol decides then.
     #[must_use]
     pub fn acquire_here(&self, ask: Ask, now: Nanos) -> Option<Decision> {
-        let case = Case {
-            config: &self.config,
-            policy: self.policy(ask.limit),
-            ask,
-            now,
-            wants: true,
-        };
+        let case = self.case(ask, now, true);
         let mut signal = Signal::Silent;
-        let decision = acquire(&mut self.shard(ask.key).lock(), &case, &mut signal)?;
-        if signal != Signal::Silent {
-            self.signals.raise(ask.key, signal);
-        }
-        Some(decision)
+        let decision = acquire(&mut self.shard(ask.key).lock(), case, &mut signal);
+        self.signals.raise(ask.key, signal);
+        decision
     }
 }
 
-fn acquire(shard: &mut Shard, case: &Case<'_>, signal: &mut Signal) -> Option<Decision> {
+fn acquire(shard: &mut Shard, case: Case<'_>, signal: &mut Signal) -> Option<Decision> {
     if case.ask.cost_units == 0 {
         return None;
     }
@@ -45,30 +37,25 @@ fn acquire(shard: &mut Shard, case: &Case<'_>, signal: &mut Signal) -> Option<De
     if let Some((_, Said::Contended(number))) = found {
         return acquire_gathered(shard, number, case, signal);
     }
-    let pace = &case.policy.pace;
     let (at, said) = found.unzip();
-    let constants = shard.constants(case.ask.limit);
-    let time = pace.at(case.now);
-    let (answer, drains) = quiet::answer(constants, case, said, time)?;
-    if constants.base() != Share::WHOLE || answer != Answer::Charged {
-        return None;
-    }
-    let view = constants.view(pace, drains, time, case.now);
-    Some(quiet::charge(shard, case, &view, (at, drains)))
+    let (answer, drains, view) = quiet::answer(shard, case, said)?;
+    let whole = shard.constants(case.ask.limit).base() == Share::WHOLE;
+    (whole && answer == Answer::Charged).then(|| quiet::charge(shard, case, &view, (at, drains)))
 }
 
 /// Of a contended key that was gathered here.
 fn acquire_gathered(
     shard: &mut Shard,
     number: usize,
-    case: &Case<'_>,
+    case: Case<'_>,
     signal: &mut Signal,
 ) -> Option<Decision> {
     let (node, now, cost_units) = (shard.node, case.now, case.ask.cost_units);
     let keep_ns = case.config.tick_ns * u64::from(KEEP_TICKS);
     let (entry, _) = shard.entry(number)?;
-    let whole = entry.account.share() == Share::WHOLE && entry.account.rate() == Share::WHOLE;
-    if !whole || entry.gathered_until.0 <= now.0.saturating_add(keep_ns / FRESH_PART) {
+    if !entry.account.is_whole()
+        || entry.gathered_until.0 <= now.0.saturating_add(keep_ns / FRESH_PART)
+    {
         return None;
     }
     entry.drain(&case.policy.pace, now);
@@ -79,46 +66,23 @@ fn acquire_gathered(
     // Nobody else has anything of it: there is nothing to want from them.
     let case = Case {
         wants: false,
-        ..*case
+        ..case
     };
-    Some(check::check(shard, &case, signal))
+    Some(check::check_contended(shard, case, number, signal))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::{Fullness, Limit, Pace};
-    use crate::table::{LimitIndex, Policy, Settlement, TableConfig};
-    use crate::units::{KeyId, LimitId, NodeId};
+    use crate::limit::Limit;
+    use crate::table::fixture::{self, LIMIT, NOW, TICK_NS};
+    use crate::units::{KeyId, NodeId};
 
-    const LIMIT: LimitIndex = LimitIndex(0);
     const KEY: KeyId = KeyId(3);
-    const NOW: Nanos = Nanos(1_000_000_000);
-    const TICK_NS: u64 = 100_000_000;
     const KEEP_NS: u64 = TICK_NS * KEEP_TICKS as u64;
 
     fn table(base: Share) -> Table {
-        let limit = Limit::per_second(1).burst(10);
-        let policy = Policy {
-            id: LimitId(7),
-            limit,
-            pace: Pace::new(limit),
-        };
-        let config = TableConfig {
-            policies: vec![policy],
-            keys_max: 1000,
-            capacity: 0,
-            tick_ns: TICK_NS,
-            clustered: true,
-        };
-        let table = Table::new(NodeId(1), config);
-        let settlement = Settlement {
-            base,
-            growth: vec![Fullness::EMPTY],
-            ..Settlement::default()
-        };
-        table.install(&settlement, NOW);
-        table
+        fixture::table(Limit::per_second(1).burst(10), base)
     }
 
     fn acquire(table: &Table, cost_units: u64, now: Nanos) -> Option<bool> {

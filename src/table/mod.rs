@@ -18,6 +18,8 @@ mod check;
 mod constants;
 mod counters;
 mod entry;
+#[cfg(test)]
+mod fixture;
 mod freeze;
 mod here;
 mod page;
@@ -111,9 +113,6 @@ impl Guarded {
 /// A power of two, so that a key's top bits choose; enough that two cores seldom meet.
 const SHARDS: usize = 64;
 
-/// For how many requests memory is asked for ahead: about as many misses as a core can wait for at once.
-const AHEAD: usize = 16;
-
 impl Table {
     /// An empty table in which `node` holds nothing yet.
     #[must_use]
@@ -168,6 +167,7 @@ impl Table {
     }
 
     /// Decides on a request with what this node holds, and charges it if it is allowed.
+    #[inline(always)]
     pub fn check(&self, ask: Ask, now: Nanos) -> Decision {
         self.decide(ask, now, true)
     }
@@ -177,33 +177,29 @@ impl Table {
         self.decide(ask, now, false)
     }
 
+    #[inline(always)]
     fn decide(&self, ask: Ask, now: Nanos, wants: bool) -> Decision {
-        let case = Case {
+        let case = self.case(ask, now, wants);
+        let mut signal = Signal::Silent;
+        let decision = check::check(&mut self.shard(ask.key).lock(), case, &mut signal);
+        self.signals.raise(ask.key, signal);
+        decision
+    }
+
+    #[inline(always)]
+    fn case(&self, ask: Ask, now: Nanos, wants: bool) -> Case<'_> {
+        Case {
             config: &self.config,
             policy: self.policy(ask.limit),
             ask,
             now,
             wants,
-        };
-        let mut signal = Signal::Silent;
-        let decision = check::check(&mut self.shard(ask.key).lock(), &case, &mut signal);
-        if signal != Signal::Silent {
-            self.signals.raise(ask.key, signal);
         }
-        decision
     }
 
     /// Asks for the memory that a check of this key will look at, and does not wait for it.
     pub fn prefetch(&self, key: KeyId) {
         self.shard(key).lock().slots.prefetch(key);
-    }
-
-    /// Decides on one request after another, at one instant, and asks for the memory of several at a time.
-    pub fn check_many(&self, asks: &[Ask], now: Nanos, mut decided: impl FnMut(Decision)) {
-        for some in asks.chunks(AHEAD) {
-            some.iter().for_each(|ask| self.prefetch(ask.key));
-            some.iter().for_each(|ask| decided(self.check(*ask, now)));
-        }
     }
 
     /// What a check would see, charging and counting nothing.
@@ -265,9 +261,7 @@ impl Table {
         with: impl FnOnce(&mut Entry, &Constants) -> T,
     ) -> Option<T> {
         let mut shard = self.shard(key).lock();
-        let (entry, constants) = shard.contended(key)?;
-        let settled = entry.may_settle(constants) && shard.settle(&self.config, key, now);
-        if settled {
+        if shard.settle(&self.config, key, now) {
             return None;
         }
         let (entry, constants) = shard.contended(key)?;

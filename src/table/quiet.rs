@@ -22,17 +22,31 @@ pub(super) enum Answer {
     NoShare,
 }
 
-/// Decides, and changes nothing: the answer, and when the key has drained then. `None` if the key is
-/// to be contended: what happens is decided then. `said` is what the key's slot says.
-#[inline]
+/// Decides, and changes nothing: the answer, when the key has drained then, and the view of it then.
+/// `None` if the key is to be contended: what happens is decided then. `said` is what the key's slot
+/// says.
+#[inline(always)]
 pub(super) fn answer(
-    constants: &Constants,
-    case: &Case<'_>,
+    shard: &Shard,
+    case: Case<'_>,
     said: Option<Said>,
+) -> Option<(Answer, UnitsTime, View)> {
+    let pace = &case.policy.pace;
+    let constants = shard.constants(case.ask.limit);
+    let time = pace.at(case.now);
+    let drained = constants.drains(said, time);
+    let (answer, drains) = decide(constants, case, drained, time)?;
+    Some((answer, drains, constants.view(pace, drains, time, case.now)))
+}
+
+#[inline(always)]
+fn decide(
+    constants: &Constants,
+    case: Case<'_>,
+    drains: UnitsTime,
     time: UnitsTime,
 ) -> Option<(Answer, UnitsTime)> {
     let (pace, cost_units) = (&case.policy.pace, case.ask.cost_units);
-    let drains = constants.drains(said, time);
     if constants.base().is_none() {
         return Some((Answer::NoShare, drains));
     }
@@ -51,10 +65,10 @@ pub(super) fn answer(
 }
 
 /// Charges a quiet key; `at` is where its slot is, if it has one.
-#[inline]
+#[inline(always)]
 pub(super) fn charge(
     shard: &mut Shard,
-    case: &Case<'_>,
+    case: Case<'_>,
     view: &View,
     (at, drains): (Option<SlotAt>, UnitsTime),
 ) -> Decision {
@@ -69,7 +83,7 @@ pub(super) fn charge(
 
 /// Gives a key its first slot; false if there is no room.
 #[inline(never)]
-fn add(shard: &mut Shard, case: &Case<'_>, said: Said) -> bool {
+fn add(shard: &mut Shard, case: Case<'_>, said: Said) -> bool {
     let room = shard.make_room(case.config, case.now);
     if room {
         shard.slots.add(case.ask.key, case.ask.limit, said);
@@ -78,10 +92,10 @@ fn add(shard: &mut Shard, case: &Case<'_>, said: Said) -> bool {
 }
 
 /// Refuses what a quiet key has no room for until `possible`.
-#[inline]
+#[inline(always)]
 pub(super) fn refuse(
     shard: &mut Shard,
-    case: &Case<'_>,
+    case: Case<'_>,
     view: &View,
     possible: UnitsTime,
 ) -> Decision {

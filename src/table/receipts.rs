@@ -146,61 +146,35 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::limit::UnitsTime;
-    use crate::limit::{Charge, Limit, Pace};
-    use crate::table::{Ask, LimitIndex, Policy, Settlement, Table, TableConfig};
-    use crate::units::{LimitId, Nanos, NodeId, Share};
-
-    const START: Nanos = Nanos(1_000_000_000);
+    use crate::limit::{Charge, Limit, UnitsTime};
+    use crate::table::fixture::{self, LIMIT, NOW};
+    use crate::table::{Ask, Table};
+    use crate::units::Share;
 
     /// A table that holds half of a limit of 10 a second.
     fn half() -> Table {
-        let limit = Limit::per_second(10);
-        let policy = Policy {
-            id: LimitId(7),
-            limit,
-            pace: Pace::new(limit),
-        };
-        let table = Table::new(
-            NodeId(1),
-            TableConfig {
-                policies: vec![policy],
-                keys_max: 1000,
-                capacity: 0,
-                tick_ns: 100_000_000,
-                clustered: true,
-            },
-        );
-        let base = Share::WHOLE.portion(1, 2);
-        let growth = vec![crate::limit::Fullness::EMPTY];
-        let settlement = Settlement {
-            base,
-            growth,
-            ..Settlement::default()
-        };
-        table.install(&settlement, START);
-        table
+        fixture::table(Limit::per_second(10), Share::WHOLE.portion(1, 2))
     }
 
     /// Charges, after so many milliseconds.
     fn charge(table: &Table, after_ms: u64, cost_units: u64) -> Charge {
-        let now = START.after(Duration::from_millis(after_ms));
+        let now = NOW.after(Duration::from_millis(after_ms));
         let decision = table.check(ask(cost_units), now);
         decision.charge.expect("it has room")
     }
 
     const fn ask(cost_units: u64) -> Ask {
         Ask {
-            limit: LimitIndex(0),
+            limit: LIMIT,
             key: KeyId(3),
             cost_units,
         }
     }
 
     fn level_after_refund(table: &Table, after_ms: u64, cost_units: u64, charge: Charge) -> f64 {
-        let now = START.after(Duration::from_millis(after_ms));
+        let now = NOW.after(Duration::from_millis(after_ms));
         assert!(table.refund(ask(cost_units), charge.number, charge.drains, now));
-        table.peek(LimitIndex(0), KeyId(3), now).level_units
+        table.peek(LIMIT, KeyId(3), now).level_units
     }
 
     #[test]

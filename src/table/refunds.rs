@@ -36,6 +36,7 @@ pub(super) fn refund(
 impl Shard {
     /// What a receipt tells of where its charge lies. The rest is kept here: of contended keys, and for
     /// who asked from elsewhere and knows its charge by the number only.
+    #[inline]
     pub(super) fn told(&mut self, place: Place, wants: bool) -> Option<NonZero<u64>> {
         match place {
             Place::Drains(time) if wants => NonZero::new(time.0),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::entry::Opened;
 use super::receipts::Receipts;
-use super::slots::{Keeping, Said, Seen, Slots};
+use super::slots::{Keeping, Said, Seen, SlotAt, Slots};
 use super::{Constants, Counters, Entry, LimitIndex, SHARDS, TableConfig};
 use crate::limit::{Account, UnitsTime};
 use crate::row::Standing;
@@ -116,20 +116,31 @@ impl Shard {
         now: Nanos,
     ) -> Option<(&mut Entry, &Constants)> {
         let found = self.slots.find(key);
-        if let Some((_, Said::Contended(number))) = found {
-            return self.entry(number);
-        }
+        let number = match found {
+            Some((_, Said::Contended(number))) => number,
+            _ => self.open(config, (limit, key), found, now)?,
+        };
+        self.entry(number)
+    }
+
+    /// Makes contended what was `found` to be a quiet key; the number of its entry.
+    pub(super) fn open(
+        &mut self,
+        config: &TableConfig,
+        (limit, key): (LimitIndex, KeyId),
+        found: Option<(SlotAt, Said)>,
+        now: Nanos,
+    ) -> Option<usize> {
         let room = found.is_some() || self.make_room(config, now);
-        let entry = room.then(|| self.entry_of_quiet(config, limit, key, now))?;
+        let (at, said) = found.unzip();
+        let entry = room.then(|| self.entry_of_quiet(config, limit, said, now))?;
         let number = self.keep(entry);
-        let said = Said::Contended(number);
-        // Making room may have given up the key's own slot.
-        match self.slots.find(key) {
-            Some((place, _)) => self.slots.set(place, said),
-            None => self.slots.add(key, limit, said),
+        match at {
+            Some(at) => self.slots.set(at, Said::Contended(number)),
+            None => self.slots.add(key, limit, Said::Contended(number)),
         }
         self.contended.insert(key);
-        self.entry(number)
+        Some(number)
     }
 
     /// Keeps an entry; its number.
@@ -146,13 +157,13 @@ impl Shard {
         &mut self,
         config: &TableConfig,
         limit: LimitIndex,
-        key: KeyId,
+        said: Option<Said>,
         now: Nanos,
     ) -> Entry {
         let pace = &config.policies[usize::from(limit.0)].pace;
         let time = pace.at(now);
-        let ahead = self.quiet_time(limit, key, time).0 - time.0;
         let constants = self.constants(limit);
+        let ahead = constants.drains(said, time).0 - time.0;
         let level = pace.amount(planted!(ContendedEmpty, 0, ahead), constants.base());
         let account = Account::open(constants.base(), constants.overdraft(), level, time);
         let tick = now.0 / config.tick_ns;
@@ -171,26 +182,24 @@ impl Shard {
     /// Lets a contended key be quiet, if it holds exactly the base split, no peer has more to say
     /// of it, and its bucket is at most half the threshold full.
     pub(super) fn settle(&mut self, config: &TableConfig, key: KeyId, now: Nanos) -> bool {
-        let Some((entry, constants)) = self.contended(key) else {
-            return false;
-        };
-        let pace = &config.policies[usize::from(entry.limit.0)].pace;
-        entry.drain(pace, now);
-        let account = &entry.account;
-        let at_base = account.share() == constants.base()
-            && account.rate() == constants.base()
-            && account.overdraft() == constants.overdraft();
-        let Some(ahead) = pace.quanta_ceil(account.level(), account.share()) else {
-            return false;
-        };
-        let calm = ahead <= pace.burst_quanta() / 4 && entry.rows.is_empty();
-        if !at_base || !calm || entry.unmet_units > 0 || entry.gathered_until > now {
-            return false;
-        }
-        let drains = UnitsTime(pace.at(now).0 + ahead);
         let Some((place, Said::Contended(number))) = self.slots.find(key) else {
             return false;
         };
+        let Some((entry, constants)) = self.entry(number) else {
+            return false;
+        };
+        if !entry.may_settle(constants) || entry.gathered_until > now {
+            return false;
+        }
+        let pace = &config.policies[usize::from(entry.limit.0)].pace;
+        entry.drain(pace, now);
+        let Some(ahead) = pace.quanta_ceil(entry.account.level(), entry.account.share()) else {
+            return false;
+        };
+        if ahead > pace.burst_quanta() / 4 {
+            return false;
+        }
+        let drains = UnitsTime(pace.at(now).0 + ahead);
         if ahead == 0 {
             self.slots.vacate(place);
         } else {

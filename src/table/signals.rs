@@ -33,13 +33,19 @@ pub(super) struct Signals {
 }
 
 impl Signals {
+    /// Passes a signal on; most checks have none.
+    #[inline]
     pub(super) fn raise(&self, key: KeyId, signal: Signal) {
-        match signal {
-            Signal::Silent => {}
-            Signal::Changed => {
-                self.changed.lock().insert(key);
-            }
-            Signal::Urgent => self.raise_urgent(key),
+        if signal != Signal::Silent {
+            self.note(key, signal);
+        }
+    }
+
+    fn note(&self, key: KeyId, signal: Signal) {
+        if signal == Signal::Urgent {
+            self.raise_urgent(key);
+        } else {
+            self.changed.lock().insert(key);
         }
     }
 
