@@ -110,6 +110,13 @@ impl Clock {
         first_ns
     }
 
+    /// The first true time after `true_ns` at which a node is told a later time than any before: a clock
+    /// that stands still, or has jumped back, goes on then.
+    #[must_use]
+    pub fn goes_on_ns(&self, true_ns: u64) -> u64 {
+        self.true_ns(self.guarded(true_ns) + 1)
+    }
+
     /// The latest time that the clock has read by a true time.
     fn guarded(&self, true_ns: u64) -> u64 {
         let ends = self.stretches.iter().skip(1).map(|next| next.from_ns);

@@ -1,10 +1,13 @@
 //! Ten ticks after the last cut heals, rows and merged views are equal everywhere. In large clusters
 //! that is promised to those who hold some of a key or want some; the others hear when there is time.
+//!
+//! Healing makes no clock go on that has jumped back or stands still. Its node knows of no tick until
+//! it does: what it has not told by then, or others have forgotten, it can tell only after.
 
 use std::collections::BTreeSet;
 
 use super::timeline;
-use super::weather::{gone_after_ms, ns};
+use super::weather::{Weather, gone_after_ms, ns};
 use crate::history::{Note, Run, What};
 use crate::scenario::FaultKind;
 use crate::{Finding, Scenario, Verdict, verdict::Checker};
@@ -77,7 +80,10 @@ fn allowed_ms(scenario: &Scenario, run: &Run) -> u64 {
         true => TICKS_MAX + TICKS_UNHURRIED,
         false => TICKS_MAX,
     };
-    RECONNECT_MS + ticks * scenario.cluster.tick_ms + trips_ms + views_ms
+    let healed_ns = ns(scenario.duration_ms);
+    let still_ns = Weather::of(scenario).stands_still_ns(healed_ns);
+    let still_ms = still_ns / 1_000_000;
+    RECONNECT_MS + ticks * scenario.cluster.tick_ms + trips_ms + views_ms + still_ms
 }
 
 /// How many members there may be at once, at most. A life that begins where another stands still is
@@ -121,7 +127,7 @@ fn found(scenario: &Scenario, run: &Run, after_ns: u64, what: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checker::reference::plain;
+    use crate::checker::reference::{fault, plain};
     use crate::scenario::Fault;
 
     #[test]
@@ -143,6 +149,17 @@ mod tests {
         let ended = [pause, crash, restart];
         assert_eq!(members(&mut scenario, &ended), nodes);
         assert_eq!(members(&mut scenario, &[FaultKind::Join]), nodes + 1);
+    }
+
+    #[test]
+    fn who_is_still_behind_its_former_clock_has_until_it_goes_on() {
+        let mut scenario = plain();
+        let usual = allowed_ms(&scenario, &Run::default());
+        let jump = FaultKind::ClockStep(1, -10_000);
+        scenario.faults = vec![fault(scenario.duration_ms - 1_000, jump.clone())];
+        assert_eq!(allowed_ms(&scenario, &Run::default()), usual + 9_000);
+        scenario.faults = vec![fault(scenario.duration_ms - 10_000, jump)];
+        assert_eq!(allowed_ms(&scenario, &Run::default()), usual);
     }
 
     #[test]

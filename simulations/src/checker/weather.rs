@@ -1,6 +1,9 @@
 //! Which processes ran when, and when something was wrong, read off the scenario alone.
 
+use std::collections::BTreeMap;
+
 use crate::Scenario;
+use crate::clock::Clock;
 use crate::scenario::{FaultKind, Quality};
 
 /// Where nobody is evicted, an operator gives the dead up so long after healing.
@@ -10,6 +13,9 @@ const GIVEN_UP_MS: u64 = 4_000;
 pub fn gone_after_ms(scenario: &Scenario) -> u64 {
     scenario.cluster.evict_after_ms.unwrap_or(GIVEN_UP_MS)
 }
+
+/// What clocks read at first: so much that none jumps back below zero.
+const CLOCK_BEGINS_NS: u64 = 1_000_000_000_000_000;
 
 /// The end of what does not end.
 const NEVER: u64 = u64::MAX;
@@ -55,6 +61,8 @@ struct Rough {
 pub struct Weather {
     places: Vec<Vec<Life>>,
     stalls: Vec<Stall>,
+    /// Clocks that were meddled with, by place.
+    clocks: BTreeMap<usize, Clock>,
     /// Spells in which datagrams do not pass as usual.
     rough: Vec<Rough>,
     /// Instants at which membership is disturbed: crashes, joins, leaves.
@@ -67,6 +75,7 @@ impl Weather {
         let mut weather = Self {
             places: vec![vec![Life::from(0)]; scenario.cluster.nodes],
             stalls: Vec::new(),
+            clocks: BTreeMap::new(),
             rough: Vec::new(),
             churn: Vec::new(),
         };
@@ -74,8 +83,10 @@ impl Weather {
         for fault in &scenario.faults {
             weather.fault(ns(fault.at_ms), &fault.kind, &scenario.network);
         }
-        for stall in &mut weather.stalls {
-            stall.to_ns = stall.to_ns.min(healed_ns.max(stall.from_ns));
+        // Who is paused goes on then; whose clock stands still does not.
+        let paused = |stall: &&mut Stall| stall.to_ns == NEVER;
+        for stall in weather.stalls.iter_mut().filter(paused) {
+            stall.to_ns = healed_ns.max(stall.from_ns);
         }
         for spell in &mut weather.rough {
             spell.to_ns = spell.to_ns.min(healed_ns.max(spell.from_ns));
@@ -104,8 +115,17 @@ impl Weather {
                     stall.to_ns = at_ns;
                 }
             }
-            FaultKind::ClockFreeze(place, ms) => self.stall(*place, at_ns, at_ns + ns(*ms)),
+            FaultKind::ClockRate(place, ppm) => self.clock(*place).set_rate(at_ns, *ppm),
+            FaultKind::ClockFreeze(place, ms) => {
+                self.clock(*place).freeze(at_ns, ns(*ms));
+                self.stands_still(*place, at_ns);
+            }
+            FaultKind::ClockStep(place, ms @ ..=0) => {
+                self.clock(*place).step(at_ns, signed_ns(*ms));
+                self.stands_still(*place, at_ns);
+            }
             FaultKind::ClockStep(place, ms) => {
+                self.clock(*place).step(at_ns, signed_ns(*ms));
                 self.stall(*place, at_ns, at_ns + ns(ms.unsigned_abs()));
             }
             FaultKind::CutOneWay(..) | FaultKind::Partition(_) | FaultKind::Clog(..) => {
@@ -114,7 +134,7 @@ impl Weather {
             FaultKind::Network(quality) if quality == usual => self.clears(at_ns, false),
             FaultKind::Network(_) => self.roughens(at_ns, false),
             FaultKind::Heal => self.clears(at_ns, true),
-            FaultKind::Forget(_) | FaultKind::ClockRate(..) => {}
+            FaultKind::Forget(_) => {}
         }
     }
 
@@ -146,6 +166,17 @@ impl Weather {
         });
     }
 
+    fn clock(&mut self, place: usize) -> &mut Clock {
+        let clock = || Clock::new(CLOCK_BEGINS_NS);
+        self.clocks.entry(place).or_insert_with(clock)
+    }
+
+    /// From now on until its clock goes on.
+    fn stands_still(&mut self, place: usize, from_ns: u64) {
+        let to_ns = self.clock(place).goes_on_ns(from_ns);
+        self.stall(place, from_ns, to_ns);
+    }
+
     fn roughens(&mut self, from_ns: u64, is_cut: bool) {
         self.rough.push(Rough {
             from_ns,
@@ -175,6 +206,14 @@ impl Weather {
             stall.place == place as usize && stall.from_ns <= to_ns && from_ns <= stall.to_ns
         };
         !self.stalls.iter().any(hit)
+    }
+
+    /// For how long after an instant the clock of some place still stands still.
+    pub fn stands_still_ns(&self, from_ns: u64) -> u64 {
+        let goes_on = self.clocks.values().map(|clock| clock.goes_on_ns(from_ns));
+        goes_on
+            .max()
+            .map_or(0, |at_ns| at_ns.saturating_sub(from_ns))
     }
 
     /// Whether datagrams passed as usual between all processes, and all of them went on.
@@ -222,6 +261,11 @@ pub fn fair_until_ns(scenario: &Scenario) -> u64 {
     ns(first.unwrap_or(u64::MAX).min(scenario.duration_ms))
 }
 
+/// A jump of a clock in nanoseconds.
+const fn signed_ns(ms: i64) -> i64 {
+    ms.saturating_mul(1_000_000)
+}
+
 /// Milliseconds of a scenario in nanoseconds of a history.
 pub const fn ns(ms: u64) -> u64 {
     ms.saturating_mul(1_000_000)
@@ -258,5 +302,33 @@ mod tests {
         );
         assert_eq!(weather.deaths(ns(500)), vec![(1, ns(1_000))]);
         assert!(weather.deaths(ns(1_500)).is_empty());
+    }
+
+    /// Healing resumes who is paused and makes no clock go on: what two jumps back add up to lasts.
+    #[test]
+    fn a_clock_stands_still_until_it_has_caught_up() {
+        let mut scenario = plain();
+        let healed_ms = scenario.duration_ms;
+        scenario.faults = vec![
+            fault(healed_ms - 5_000, FaultKind::ClockStep(1, -7_000)),
+            fault(healed_ms - 4_000, FaultKind::ClockFreeze(1, 1_000)),
+            fault(healed_ms - 3_000, FaultKind::Pause(2)),
+        ];
+        let weather = Weather::of(&scenario);
+        let still_ms = weather.stands_still_ns(ns(healed_ms)) / 1_000_000;
+        assert_eq!(still_ms, 3_000);
+        assert!(!weather.calm(ns(healed_ms + 1_900), ns(healed_ms + 2_000)));
+        assert!(weather.steady(2, ns(healed_ms + 1), ns(healed_ms + 2)));
+        let later_ms = healed_ms + 10_000;
+        assert_eq!(weather.stands_still_ns(ns(later_ms)) / 1_000, 0, "it runs");
+        assert!(weather.calm(ns(later_ms), ns(later_ms + 1)));
+        scenario.faults.truncate(1);
+        let until_ms = |scenario: &Scenario| {
+            let still_ns = Weather::of(scenario).stands_still_ns(ns(healed_ms));
+            still_ns / 1_000_000
+        };
+        assert_eq!(until_ms(&scenario), 2_000);
+        scenario.faults[0].kind = FaultKind::ClockStep(1, 7_000);
+        assert_eq!(until_ms(&scenario), 0, "it jumped ahead");
     }
 }
