@@ -406,10 +406,11 @@ impl Node {
         self.config.ticks_ns(MUTE_TICKS).max(shortest_ns)
     }
 
-    /// For how long a peer has surely been silent when it is found to be unreachable.
+    /// For how long everybody has surely found a peer silent when it is found to be unreachable: that it
+    /// is doubted is told to all and to itself, and whoever hears it says so. For how long it had owed an
+    /// answer before is the word of one node, who may have missed what others heard.
     pub(super) fn noticed_after_ns(&self) -> u64 {
-        let doubt_ns = u64::try_from(self.config.membership.doubt.as_nanos()).unwrap_or(u64::MAX);
-        self.mute_patience_ns().saturating_add(doubt_ns)
+        u64::try_from(self.config.membership.doubt.as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Passes on what the failure detector wants to send and has found out.
