@@ -257,6 +257,12 @@ impl Account {
         }
     }
 
+    /// Half of share, rate and level; the right of overdraft stays.
+    #[must_use]
+    pub fn half(&self) -> Parcel {
+        self.proportional(self.share.portion(1, 2))
+    }
+
     /// A part of `share` and of the level with it, in proportion: what moves is as full as what
     /// stays.
     #[must_use]

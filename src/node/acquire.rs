@@ -409,7 +409,7 @@ impl Node {
         let wants = !self.ledger.is_leaving() && !self.speaks_for(limit, key, now);
         match self.config.fallback {
             Fallback::OwnShare if wants => {
-                let decision = self.table.check(request.ask, now);
+                let decision = self.table.check_unanswered(request.ask, now);
                 self.answered(ticket, decision);
             }
             _ => self.fall_back(now, ticket, request),

@@ -9,8 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::limit::{Parcel, Verdict};
-use crate::table::{Ask, KEEP_TICKS, LimitIndex};
+use crate::limit::{Account, Parcel, Verdict};
+use crate::table::{Ask, Constants, Entry, KEEP_TICKS, LimitIndex};
 use crate::units::{Amount, KeyId, Nanos, NodeId, Share};
 use crate::wire::{Answer, Gather, Gathered, Message, Question};
 
@@ -21,6 +21,9 @@ const GATHER_REST_TICKS: u32 = 5;
 
 /// Questions that may wait for gatherings at once: more are answered with what is here.
 const QUESTIONS_MAX: usize = 65_536;
+
+/// What of an account is handed over.
+pub(super) type Handed = fn(&Account) -> Parcel;
 
 /// Keys being gathered.
 #[derive(Debug, Default)]
@@ -192,13 +195,17 @@ impl Node {
         member.is_some_and(|member| !member.after.is_none())
     }
 
-    /// Hands over all that this node holds of a key, at once.
+    /// Hands over what this node holds of a key, at once.
     pub(super) fn handle_gather(&mut self, now: Nanos, from: NodeId, gather: Gather) {
         let Some(limit) = self.table.index_of(gather.limit) else {
             return;
         };
-        if self.is_fellow(from) && self.peers[&from].outbox.has_room() {
-            self.hand_over(now, from, limit, gather.key);
+        let goes = self.handed_to(from, gather.key, now);
+        if let Some(goes) = goes
+            && self.is_fellow(from)
+            && self.peers[&from].outbox.has_room()
+        {
+            self.hand_over(now, from, (limit, gather.key), goes);
             // It is not fetched back for who has just seen its rows of before.
             self.rest_from_gathering(gather.key, now);
         }
@@ -213,16 +220,36 @@ impl Node {
         self.send(from, &Message::Gathered(gathered));
     }
 
-    /// Grants all of a key, unless something of it is owed.
-    pub(super) fn hand_over(&mut self, now: Nanos, to: NodeId, limit: LimitIndex, key: KeyId) {
+    /// What goes to one who gathers a key: all of it. What is used by `check` here does not, if the
+    /// other has as much left, and else half of it: `check` would find nothing until it was fetched back,
+    /// and each `acquire` after that would gather it anew. Where both ask, neither is exact.
+    fn handed_to(&self, gatherer: NodeId, key: KeyId, now: Nanos) -> Option<Handed> {
+        let checked = |entry: &mut Entry, _: &Constants| entry.checked_until > now;
+        if self.table.with_contended(key, checked) != Some(true) {
+            return Some(Account::all);
+        }
+        let standing = self.standing(key, now)?;
+        let theirs = standing.askable().find(|part| part.node == gatherer);
+        let left = theirs.map_or(Amount::ZERO, |part| part.balance);
+        (left < standing.own.balance).then_some(Account::half)
+    }
+
+    /// Grants what goes of a key, unless something of it is owed.
+    pub(super) fn hand_over(
+        &mut self,
+        now: Nanos,
+        to: NodeId,
+        (limit, key): (LimitIndex, KeyId),
+        goes: Handed,
+    ) {
         let policy = self.table.policy(limit);
         let (id, pace) = (policy.id, policy.pace);
         let handed = self.table.with_entry(limit, key, now, |entry, _| {
             entry.drain(&pace, now);
             entry.gathered_until = Nanos::ZERO;
-            let parcel = entry.account.all();
-            let goes = parcel != Parcel::default() && entry.account.grant(parcel, &pace);
-            goes.then_some(parcel)
+            let parcel = goes(&entry.account);
+            let granted = parcel != Parcel::default() && entry.account.grant(parcel, &pace);
+            granted.then_some(parcel)
         });
         if handed.is_some() {
             self.activate(key);

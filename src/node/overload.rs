@@ -13,7 +13,7 @@
 use super::keys::Occasion;
 use super::standing::{MAJOR_PART, Part, Standing};
 use super::{Node, Peer};
-use crate::limit::{Pace, Parcel};
+use crate::limit::{Account, Pace, Parcel};
 use crate::share::{COUNT_SCALE, Move, keepers_count, owners};
 use crate::table::{Ask, Entry, LimitIndex};
 use crate::units::{Amount, KeyId, Nanos, NodeId, Share};
@@ -205,7 +205,7 @@ impl Node {
                 Some((entry.limit, self.heir(key, entry, now)?))
             });
             if let Some(Some((limit, heir))) = heir {
-                self.hand_over(now, heir, limit, key);
+                self.hand_over(now, heir, (limit, key), Account::all);
                 self.spread_grants(heir, now);
             }
         }

@@ -24,6 +24,9 @@ const VAIN_DOUBLINGS_MAX: u32 = 6;
 /// The first few go out at their usual pace: an answer takes a round trip.
 const VAIN_FREE: u32 = 2;
 
+/// What a node holds of a key is used by `check` for so many ticks after the last.
+const CHECKED_TICKS: u64 = 50;
+
 /// One request, and what it is decided by.
 #[derive(Clone, Copy)]
 pub(super) struct Case<'a> {
@@ -112,6 +115,9 @@ pub(super) fn check_contended(
     };
     entry.drain(pace, now);
     entry.meter.count(ask.cost_units, now.0 / config.tick_ns);
+    if wants && ask.cost_units > 0 {
+        entry.checked_until = Nanos(now.0.saturating_add(config.tick_ns * CHECKED_TICKS));
+    }
     let cost = Amount::from_units(ask.cost_units);
     let basis = decide(entry, constants, cost, pace, now);
     let view = View::of(&entry.merged(&constants.others, pace, now), pace, now);

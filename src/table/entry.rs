@@ -26,6 +26,8 @@ pub struct Entry {
     pub gathered_until: Nanos,
     /// When it was last asked for by `acquire`.
     pub acquired_at: Option<Nanos>,
+    /// Until when what is held here is used by `check`, at this node.
+    pub checked_until: Nanos,
     /// Since when what is held here is nearly used up.
     pub pressed_since: Option<Nanos>,
     /// How many units each member has asked this node for by `acquire`, of late.
@@ -79,6 +81,7 @@ impl Entry {
             unmet_units: 0,
             gathered_until: Nanos::ZERO,
             acquired_at: None,
+            checked_until: Nanos::ZERO,
             pressed_since: None,
             asked_by: Vec::new(),
             noted: false,

@@ -172,6 +172,17 @@ impl Table {
         self.decide(ask, now, true)
     }
 
+    /// The same for who has asked where the rights are and had no answer in time: a refusal is a want, but what
+    /// is here is not kept for the next such request.
+    pub fn check_unanswered(&self, ask: Ask, now: Nanos) -> Decision {
+        let checked_until = self.with_contended(ask.key, |entry, _| entry.checked_until);
+        let decision = self.check(ask, now);
+        self.with_contended(ask.key, |entry, _| {
+            entry.checked_until = checked_until.unwrap_or(Nanos::ZERO);
+        });
+        decision
+    }
+
     /// The same for who has asked where the rights are: a refusal is no want of this node's.
     pub fn admit(&self, ask: Ask, now: Nanos) -> Decision {
         self.decide(ask, now, false)
