@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Rows;
-use crate::limit::{Account, Pace};
+use super::{Heard, Rows};
+use crate::limit::{Account, Pace, UnitsTime};
 use crate::units::{Amount, Nanos, NodeId, Share};
 
 /// What a member holds of a key as far as a node knows.
@@ -32,30 +32,64 @@ impl Merged {
     /// others hold no more than what this node does not: so much and no more is counted of them.
     #[must_use]
     pub fn of(own: &Account, rows: &Rows, others: &[Standing], pace: &Pace, now: Nanos) -> Self {
-        let sum = others.iter().fold(Self::default(), |sum, member| {
-            sum.with(member, rows, pace, now)
-        });
-        let theirs = Share::WHOLE.saturating_sub(own.share());
-        let room = Amount::share_of_units(theirs, pace.burst_units());
+        Theirs::of(rows, others, pace, now).with(own, pace)
+    }
+}
+
+/// What the other members have of a key, by what they say of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Theirs {
+    balance: Amount,
+    level: Amount,
+    age: Duration,
+}
+
+impl Theirs {
+    /// The sum over all of them.
+    #[must_use]
+    pub fn of(rows: &Rows, others: &[Standing], pace: &Pace, now: Nanos) -> Self {
+        let time = pace.at(now);
+        others.iter().fold(Self::default(), |sum, member| {
+            sum.add(member, rows.of(member.node), pace, (now, time))
+        })
+    }
+
+    fn add(
+        self,
+        member: &Standing,
+        heard: Option<&Heard>,
+        pace: &Pace,
+        (now, time): (Nanos, UnitsTime),
+    ) -> Self {
+        let share = heard.map_or(member.base, |heard| heard.row.share);
+        let level = heard.map_or(Amount::ZERO, |heard| heard.level_at_time(time, pace));
+        let room = Amount::share_of_units(share, pace.burst_units());
         Self {
-            balance: sum.balance.min(room).saturating_add(own.balance(pace)),
-            level: sum.level.saturating_add(own.level()),
-            age: sum.age,
+            balance: self.balance.saturating_add(room.saturating_sub(level)),
+            level: self.level.saturating_add(level),
+            age: heard.map_or(self.age, |heard| self.age.max(now.since(heard.at))),
         }
     }
 
-    fn with(self, member: &Standing, rows: &Rows, pace: &Pace, now: Nanos) -> Self {
-        let Some(heard) = rows.of(member.node) else {
-            let room = Amount::share_of_units(member.base, pace.burst_units());
-            return Self {
-                balance: self.balance.saturating_add(room),
-                ..self
-            };
-        };
-        Self {
-            balance: self.balance.saturating_add(heard.balance_at(now, pace)),
-            level: self.level.saturating_add(heard.level_at(now, pace)),
-            age: self.age.max(now.since(heard.at)),
+    /// Whether they say that they have more than a node's own account leaves them.
+    pub(super) fn is_capped(&self, own: &Account, pace: &Pace) -> bool {
+        self.balance >= Self::room(own, pace)
+    }
+
+    /// What a node's own account leaves the others.
+    fn room(own: &Account, pace: &Pace) -> Amount {
+        let theirs = Share::WHOLE.saturating_sub(own.share());
+        Amount::share_of_units(theirs, pace.burst_units())
+    }
+
+    /// Merged with a node's own account.
+    #[must_use]
+    pub fn with(&self, own: &Account, pace: &Pace) -> Merged {
+        let theirs = self.balance.min(Self::room(own, pace));
+        Merged {
+            balance: theirs.saturating_add(own.balance(pace)),
+            level: self.level.saturating_add(own.level()),
+            age: self.age,
         }
     }
 }

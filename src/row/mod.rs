@@ -27,8 +27,10 @@
 //! assert_eq!(one, other);
 //! ```
 
+mod growth;
 mod merged;
 mod rows;
 
-pub use merged::{Merged, Standing};
+pub use growth::Growth;
+pub use merged::{Merged, Standing, Theirs};
 pub use rows::{Heard, Row, Rows};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limit::Pace;
+use crate::limit::{Pace, UnitsTime};
 use crate::share::Demand;
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 
@@ -72,7 +72,13 @@ impl Heard {
     /// How full the origin's bucket is by now, had it admitted nothing since.
     #[must_use]
     pub fn level_at(&self, now: Nanos, pace: &Pace) -> Amount {
-        let drained = pace.drained(pace.at(self.at), pace.at(now), self.row.rate);
+        self.level_at_time(pace.at(now), pace)
+    }
+
+    /// The same, for who has the units-time already.
+    #[must_use]
+    pub(super) fn level_at_time(&self, now: UnitsTime, pace: &Pace) -> Amount {
+        let drained = pace.drained(pace.at(self.at), now, self.row.rate);
         self.row.level().saturating_sub(drained)
     }
 

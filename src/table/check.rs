@@ -7,12 +7,13 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use super::quiet::{self, Answer};
+use super::retry::{NEVER, Wanted};
 use super::shard::Shard;
 use super::signals::Signal;
 use super::slots::{Said, SlotAt};
-use super::{Ask, Constants, Entry, LimitIndex, Peek, Policy, TableConfig};
+use super::{Ask, Entry, LimitIndex, Peek, Policy, TableConfig};
 use crate::limit::{Basis, Charge, Decision, NO_RETRY, Pace, Place, Refusal, Verdict};
-use crate::row::Merged;
+use crate::row::{Merged, Theirs};
 use crate::units::{Amount, KeyId, Nanos, Share, duration_ns};
 
 /// The protocol is told of one key's want at most once in this part of a tick.
@@ -119,8 +120,10 @@ pub(super) fn check_contended(
         entry.checked_until = Nanos(now.0.saturating_add(config.tick_ns * CHECKED_TICKS));
     }
     let cost = Amount::from_units(ask.cost_units);
-    let basis = decide(entry, constants, cost, pace, now);
-    let view = View::of(&entry.merged(&constants.others, pace, now), pace, now);
+    let theirs = Theirs::of(&entry.rows, &constants.others, pace, now);
+    let basis = decide(entry, &theirs, cost, pace);
+    let merged = theirs.with(&entry.account, pace);
+    let view = View::of(&merged, pace, now);
     let refusal = match entry.account.share().is_none() {
         true => Refusal::NoShare,
         false => Refusal::OverLimit,
@@ -129,7 +132,15 @@ pub(super) fn check_contended(
     if basis.is_none() {
         let unmet_units = if wants { ask.cost_units } else { 0 };
         entry.unmet_units = entry.unmet_units.saturating_add(unmet_units);
-        retry_after_ns = duration_ns(retry_after(entry, constants, cost, policy, config, now));
+        let others = &constants.others;
+        let wanted = Wanted {
+            entry,
+            others,
+            pace,
+            cost,
+            now,
+        };
+        retry_after_ns = duration_ns(wanted.retry_after(&merged, config.tick_ns));
     }
     *signal = match wants {
         true => self::signal(entry, basis, pace, now, config.tick_ns),
@@ -146,20 +157,13 @@ pub(super) fn check_contended(
 
 /// Rule of admission: on its own rights; else on its right of overdraft, if the merged view says
 /// that the cluster as a whole still has that much; else not.
-fn decide(
-    entry: &mut Entry,
-    constants: &Constants,
-    cost: Amount,
-    pace: &Pace,
-    now: Nanos,
-) -> Option<Basis> {
+fn decide(entry: &mut Entry, theirs: &Theirs, cost: Amount, pace: &Pace) -> Option<Basis> {
     if cost == Amount::ZERO || entry.account.admit_owned(cost, pace) {
         return Some(Basis::OwnShare);
     }
-    // The rows are merged only for who needs them: most requests are on a node's own rights.
-    let cluster_has = |entry: &Entry| entry.merged(&constants.others, pace, now).balance >= cost;
-    let owed = entry.account.overdraft() > Share::NONE && cluster_has(entry);
-    (owed && entry.account.admit_overdrawn(cost, pace)).then_some(Basis::Overdraft)
+    let account = &mut entry.account;
+    let owed = account.overdraft() > Share::NONE && theirs.with(account, pace).balance >= cost;
+    (owed && account.admit_overdrawn(cost, pace)).then_some(Basis::Overdraft)
 }
 
 /// Whether the protocol should know now, at the next tick, or knows already.
@@ -196,88 +200,6 @@ fn changed(entry: &mut Entry) -> Signal {
         true => Signal::Silent,
         false => Signal::Changed,
     }
-}
-
-/// The earliest instant at which this node would admit `cost`, if peers stay silent. Where it never
-/// would on what it holds alone, the cluster's by the merged view, a tick from now at the earliest:
-/// units have to travel.
-fn retry_after(
-    entry: &Entry,
-    constants: &Constants,
-    cost: Amount,
-    policy: &Policy,
-    config: &TableConfig,
-    now: Nanos,
-) -> Duration {
-    let pace = &policy.pace;
-    let account = &entry.account;
-    let level = account.level().saturating_add(cost);
-    let drains_to = |room: Amount| {
-        let possible = cost <= room;
-        let excess = level.saturating_sub(room);
-        possible
-            .then(|| pace.time_to_drain(excess, account.rate(), now))
-            .flatten()
-    };
-    let owned = drains_to(account.room(pace));
-    let room = account
-        .room(pace)
-        .saturating_add(account.overdraft_room(pace));
-    let overdrawn = drains_to(room).filter(|_| !account.overdraft().is_none());
-    let Some(latest) = owned.or(overdrawn.map(|_| NEVER)) else {
-        return of_cluster(entry, constants, cost, pace, now)
-            .max(Duration::from_nanos(config.tick_ns));
-    };
-    let Some(earliest) = overdrawn else {
-        return latest;
-    };
-    first_instant(earliest, latest, |after| {
-        let then = now.after(after);
-        entry
-            .aged(pace, then)
-            .merged(&constants.others, pace, then)
-            .balance
-            >= cost
-    })
-    .min(latest)
-}
-
-/// Longer than anything waits.
-const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
-
-/// When the cluster's bucket has room for `cost`, by the merged view.
-fn of_cluster(
-    entry: &Entry,
-    constants: &Constants,
-    cost: Amount,
-    pace: &Pace,
-    now: Nanos,
-) -> Duration {
-    let lacks = cost.saturating_sub(entry.merged(&constants.others, pace, now).balance);
-    pace.time_to_drain(lacks, Share::WHOLE, now)
-        .unwrap_or(NEVER)
-}
-
-/// The first point between two that `holds`, to a microsecond; `latest` if none does. What holds
-/// once goes on holding: balances only grow while nobody asks.
-fn first_instant(
-    earliest: Duration,
-    latest: Duration,
-    holds: impl Fn(Duration) -> bool,
-) -> Duration {
-    if holds(earliest) {
-        return earliest;
-    }
-    let (mut not_yet, mut by_then) = (earliest, latest);
-    while by_then.saturating_sub(not_yet) > Duration::from_micros(1) {
-        let middle = not_yet + (by_then - not_yet) / 2;
-        if holds(middle) {
-            by_then = middle;
-        } else {
-            not_yet = middle;
-        }
-    }
-    by_then
 }
 
 /// What a decision says besides yes and no.

@@ -124,6 +124,11 @@ impl Constants {
                 units / equal.holders
             };
         }
+        self.remaining_of_unequal(pace, left_quanta)
+    }
+
+    #[cold]
+    fn remaining_of_unequal(&self, pace: &Pace, left_quanta: u64) -> u64 {
         let left = pace.amount(left_quanta, self.base);
         let others = Amount::share_of_units(self.others_base, pace.burst_units());
         left.saturating_add(others).floor_units()

@@ -3,7 +3,7 @@
 use super::receipts::Receipts;
 use super::{Constants, LimitIndex};
 use crate::limit::{Account, Pace, Parcel, Place, UnitsTime};
-use crate::row::{Merged, Row, Rows, Standing};
+use crate::row::{Growth, Merged, Row, Rows, Standing};
 use crate::share::{Meter, SOON_TICKS};
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 
@@ -252,6 +252,10 @@ pub(super) struct Aged<'a> {
 impl Aged<'_> {
     pub(super) fn merged(&self, others: &[Standing], pace: &Pace, now: Nanos) -> Merged {
         Merged::of(&self.account, self.rows, others, pace, now)
+    }
+
+    pub(super) fn growth(&self, others: &[Standing], pace: &Pace, now: Nanos) -> Growth {
+        Growth::of(&self.account, self.rows, others, pace, now)
     }
 }
 

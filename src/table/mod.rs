@@ -26,6 +26,7 @@ mod page;
 mod quiet;
 mod receipts;
 mod refunds;
+mod retry;
 mod shard;
 mod signals;
 mod slots;

@@ -85,8 +85,14 @@ impl Amount {
 
     /// `share` of `scaled` fixed-point units: exact, saturating.
     #[must_use]
+    #[inline]
     pub(crate) fn share_of_scaled(share: Share, scaled: u128) -> Self {
-        Self(u128::from(share.parts()).saturating_mul(scaled))
+        let parts = u128::from(share.parts());
+        // Nearly always: a multiplication of 64 bits cannot overflow, and takes a tenth of the time.
+        match u64::try_from(scaled) {
+            Ok(scaled) => Self(parts * u128::from(scaled)),
+            Err(_) => Self(parts.saturating_mul(scaled)),
+        }
     }
 
     /// `share` of so many whole units: exact, saturating.
@@ -97,8 +103,15 @@ impl Amount {
 
     /// Whole units in it, rounded down.
     #[must_use]
+    #[inline]
     pub fn floor_units(self) -> u64 {
-        u64::try_from(self.0 / UNIT).unwrap_or(u64::MAX)
+        // In two steps, as the second is one multiplication where the first leaves 64 bits: up to some
+        // thousand units.
+        let parts = self.0 >> FRACTION_BITS;
+        match u64::try_from(parts) {
+            Ok(parts) => parts / Share::WHOLE.parts(),
+            Err(_) => u64::try_from(parts / u128::from(Share::WHOLE.parts())).unwrap_or(u64::MAX),
+        }
     }
 
     /// In units, for people only: never compared, never sent.

@@ -3,6 +3,8 @@
 //! `distributary-counted CASE COUNT` does COUNT checks after a fixed preparation. Two runs with different
 //! counts differ by nothing but checks, so that what the rest costs cancels out.
 
+mod contended;
+
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,8 +26,13 @@ fn main() -> ExitCode {
         (Some("quiet-string"), Some(count)) => walk(AMPLE, &strings().collect::<Vec<_>>(), count),
         (Some("quiet-u64"), Some(count)) => walk(AMPLE, &(0..KEYS).collect::<Vec<_>>(), count),
         (Some("denied-string"), Some(count)) => walk(SPENT, &strings().collect::<Vec<_>>(), count),
+        (Some("contended"), Some(count)) => contended::walk(contended::AMPLE, count),
+        (Some("contended-denied"), Some(count)) => contended::walk(contended::SPENT, count),
         _ => {
-            eprintln!("usage: distributary-counted quiet-string|quiet-u64|denied-string COUNT");
+            eprintln!(
+                "usage: distributary-counted \
+                 quiet-string|quiet-u64|denied-string|contended|contended-denied COUNT"
+            );
             return ExitCode::from(2);
         }
     }
