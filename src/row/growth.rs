@@ -15,11 +15,18 @@ pub struct Growth {
 }
 
 impl Growth {
-    /// As of now, by a node's own account, drained up to now, and by what the others have said.
+    /// As of now, by a node's own account, drained up to now, and by what the others have said; `theirs`
+    /// is the sum of it.
     #[must_use]
-    pub fn of(own: &Account, rows: &Rows, others: &[Standing], pace: &Pace, now: Nanos) -> Self {
+    pub fn of(
+        own: &Account,
+        (rows, theirs): (&Rows, &Theirs),
+        others: &[Standing],
+        pace: &Pace,
+        now: Nanos,
+    ) -> Self {
         let growth = Self::default().with((own.share(), own.level(), own.rate()), pace, now);
-        if Theirs::of(rows, others, pace, now).is_capped(own, pace) {
+        if theirs.is_capped(own, pace) {
             return growth;
         }
         let heard = others.iter().filter_map(|member| rows.of(member.node));

@@ -3,7 +3,7 @@
 use super::receipts::Receipts;
 use super::{Constants, LimitIndex};
 use crate::limit::{Account, Pace, Parcel, Place, UnitsTime};
-use crate::row::{Growth, Merged, Row, Rows, Standing};
+use crate::row::{Growth, Merged, Row, Rows, Standing, Theirs};
 use crate::share::{Meter, SOON_TICKS};
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 
@@ -254,8 +254,20 @@ impl Aged<'_> {
         Merged::of(&self.account, self.rows, others, pace, now)
     }
 
-    pub(super) fn growth(&self, others: &[Standing], pace: &Pace, now: Nanos) -> Growth {
-        Growth::of(&self.account, self.rows, others, pace, now)
+    /// What the others have, by their rows.
+    pub(super) fn theirs(&self, others: &[Standing], pace: &Pace, now: Nanos) -> Theirs {
+        Theirs::of(self.rows, others, pace, now)
+    }
+
+    /// How fast the merged balance grows; `theirs` is what the others have now.
+    pub(super) fn growth(
+        &self,
+        theirs: &Theirs,
+        others: &[Standing],
+        pace: &Pace,
+        now: Nanos,
+    ) -> Growth {
+        Growth::of(&self.account, (self.rows, theirs), others, pace, now)
     }
 }
 

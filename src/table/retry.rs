@@ -75,12 +75,13 @@ impl Wanted<'_> {
         for _ in 0..STEPS_PER_MEMBER * (self.others.len() + 1) {
             let now = self.now.after(after);
             let aged = self.entry.aged(self.pace, now);
-            let merged = aged.merged(self.others, self.pace, now);
-            let lacks = self.cost.saturating_sub(merged.balance);
+            let theirs = aged.theirs(self.others, self.pace, now);
+            let has = theirs.with(&aged.account, self.pace).balance;
+            let lacks = self.cost.saturating_sub(has);
             if lacks == Amount::ZERO {
                 return after;
             }
-            let growth = aged.growth(self.others, self.pace, now);
+            let growth = aged.growth(&theirs, self.others, self.pace, now);
             let Some(wait) = growth.time_to_gain(lacks, self.pace, now) else {
                 return latest;
             };
