@@ -6,7 +6,7 @@
 
 use simulations::Scenario;
 use simulations::measure::{admitted_units, ideal_units};
-use simulations::scenario::{Cluster, Mode, Timing, Workload};
+use simulations::scenario::{Cluster, Mode, Placement, Timing, Workload};
 use simulations::strategy::Shares;
 use simulations::trial::trial;
 
@@ -50,11 +50,11 @@ fn utilisation(scenario: &Scenario) -> f64 {
     admitted_units(&seen.run) as f64 / ideal as f64
 }
 
-/// Dealt by ones, 0.33, 0.99, 0.59 and 0.65.
+/// Dealt by ones, 0.33, 0.99, 0.59 and 0.65. The first is 0.67 over 24 seeds, ± 0.013.
 #[test]
 fn requests_of_several_units_find_them_together() {
     let cells: [(usize, u64, &[u64], f64); 4] = [
-        (5, 20, &[5], 0.65),
+        (5, 20, &[5], 0.62),
         (5, 100, &[5], 0.98),
         (20, 100, &[5], 0.9),
         (5, 100, &[20], 0.88),
@@ -72,6 +72,37 @@ fn requests_of_several_units_find_them_together() {
 fn requests_of_several_sizes_use_most_of_the_limit() {
     let part = utilisation(&scenario(5, 100, &[1, 5, 20]));
     assert!(part >= 0.72, "{part}");
+}
+
+/// A hot spot that moves over ten nodes, and uses a twenty-fifth of a limit of 58 such requests.
+fn seldom(costs: &[u64]) -> Scenario {
+    let mut seldom = scenario(10, 58 * costs[0], costs);
+    seldom.duration_ms = 200_000;
+    seldom.cluster.rate_units = 41 * costs[0];
+    (seldom.network.delay_us_min, seldom.network.delay_us_max) = (30_000, 60_000);
+    seldom.workload.load_milli = 40;
+    seldom.workload.placement = Placement::Moving(5_078);
+    seldom.workload.timing = Timing::OnOff(7_202);
+    seldom
+}
+
+/// Where a row told what a request needs only of who had refused one lately, 0.97, 0.89 and 0.87.
+#[test]
+fn rare_requests_find_as_much_of_a_large_limit_as_of_a_small_one() {
+    for cost_units in [1, 1_000, 1_000_000] {
+        let part = utilisation(&seldom(&[cost_units]));
+        assert!(part >= 0.93, "of {cost_units}: {part}");
+    }
+}
+
+/// Taken for demand, they brought the units to where nothing else asked for them: 0.87.
+#[test]
+fn requests_that_no_bucket_has_room_for_harm_no_others() {
+    let mut hopeless = scenario(11, 145, &[3, 3, 3, 146]);
+    hopeless.duration_ms = 150_000;
+    hopeless.workload.placement = Placement::Moving(9_562);
+    let part = utilisation(&hopeless);
+    assert!(part >= 0.95, "{part}");
 }
 
 #[test]

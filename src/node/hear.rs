@@ -59,7 +59,7 @@ impl Node {
     fn is_worth_attending(&self, member: &Member, limit: LimitIndex, row: &Row) -> bool {
         let pace = &self.table.policy(limit).pace;
         let room = Amount::share_of_units(row.share, pace.burst_units());
-        row.unmet_cost_units > 0
+        row.unmet
             || row.share != member.after
             || row.rate != member.after
             || row.level().grains() > room.grains() / 4

@@ -55,7 +55,7 @@ struct Attended {
     limit: LimitId,
     /// Units refused of late for want of rights.
     unmet_units: u64,
-    /// Recent arrivals, for the node's load.
+    /// Recent requests, for the node's load: not units, of which one limit's are worth another's thousands.
     arrivals: u64,
 }
 
@@ -212,7 +212,7 @@ impl Node {
                 moves,
                 limit: policy.id,
                 unmet_units,
-                arrivals: row.demand.sparse,
+                arrivals: row.demand.sparse / row.cost_units.max(1),
             }
         };
         match occasion {
@@ -427,8 +427,8 @@ impl Node {
             overdraft: heard.row.overdraft,
             level: heard.level_at(now, &self.table.policy(entry.limit).pace),
             demand: heard.row.demand.faded(age_ticks),
-            unmet: heard.row.unmet_cost_units > 0,
-            cost_units: heard.row.unmet_cost_units,
+            unmet: heard.row.unmet,
+            cost_units: heard.row.cost_units,
             ..quiet
         }
     }

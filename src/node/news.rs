@@ -62,7 +62,7 @@ impl Node {
             || row.share != sent.share
             || row.rate != sent.rate
             || row.overdraft != sent.overdraft
-            || row.unmet_cost_units > 0;
+            || row.unmet;
         let waited = |ticks| now.0.saturating_sub(entry.sent_at.0) >= self.config.ticks_ns(ticks);
         // With many keys what says little leaves room for what is news. How many there are is asked only
         // of a row that has waited as long as it must with few.
@@ -85,7 +85,7 @@ impl Node {
         let (is, reckoned) = (balance(row, now), balance(sent, entry.sent_at));
         let room = Amount::share_of_units(row.share, pace.burst_units()).grains();
         let much = (room / NEWS_PART).max(Amount::from_units(1).grains());
-        let wants = row.unmet_cost_units > 0 && sent.unmet_cost_units == 0;
+        let wants = row.unmet && !sent.unmet;
         wants || other_rate(sent.rate, row.rate) || is.abs_diff(reckoned) >= much
     }
 }

@@ -27,9 +27,10 @@ pub struct Row {
     pub overdraft: Share,
     /// What the origin is asked for.
     pub demand: Demand,
-    /// Units in a request at the origin on average, if any was refused of late for want of rights;
-    /// else none.
-    pub unmet_cost_units: u64,
+    /// Units in a request at the origin on average; one if there was none of late.
+    pub cost_units: u64,
+    /// Whether any was refused there of late for want of rights.
+    pub unmet: bool,
 }
 
 impl Row {
@@ -46,7 +47,8 @@ impl Row {
             rate: Share::NONE,
             overdraft: Share::NONE,
             demand: Demand::default(),
-            unmet_cost_units: 0,
+            cost_units: 1,
+            unmet: false,
         }
     }
 

@@ -57,8 +57,10 @@ pub struct Meter {
     tick: u64,
     /// Units asked for within this very tick.
     lately_units: u64,
-    /// Requests, over as long as the sparse count.
+    /// Requests, and the units they asked for, over as long as the sparse count: what an entry was
+    /// opened with is in neither.
     requests: u64,
+    requested: u64,
 }
 
 impl Meter {
@@ -74,6 +76,7 @@ impl Meter {
             tick,
             lately_units: 0,
             requests: 0,
+            requested: 0,
         }
     }
 
@@ -87,24 +90,25 @@ impl Meter {
     #[must_use]
     pub fn cost_units(&self) -> u64 {
         let half = self.requests / 2;
-        let average = self
-            .demand
-            .sparse
-            .saturating_add(half)
-            .checked_div(self.requests);
-        average.unwrap_or(1).max(1)
+        let average = self.requested.saturating_add(half);
+        average.checked_div(self.requests).unwrap_or(1).max(1)
     }
 
     /// Counts an arrival of `cost_units` at `tick`.
     pub fn count(&mut self, cost_units: u64, tick: u64) {
-        self.count_together(cost_units, u64::from(cost_units > 0), tick);
+        self.start_from(cost_units, tick);
+        if cost_units > 0 {
+            let count = cost_units.saturating_mul(COUNT_SCALE);
+            self.requested = self.requested.saturating_add(count);
+            self.requests = self.requests.saturating_add(COUNT_SCALE);
+        }
     }
 
-    /// Counts so many requests of so many units in all.
-    pub fn count_together(&mut self, cost_units: u64, requests: u64, tick: u64) {
+    /// Counts so many units of which is not known how many each request needed.
+    pub fn start_from(&mut self, units: u64, tick: u64) {
         self.fade(tick);
-        self.lately_units = self.lately_units.saturating_add(cost_units);
-        let count = cost_units.saturating_mul(COUNT_SCALE);
+        self.lately_units = self.lately_units.saturating_add(units);
+        let count = units.saturating_mul(COUNT_SCALE);
         let Demand {
             dense,
             sparse,
@@ -113,9 +117,7 @@ impl Meter {
         for span in [dense, sparse] {
             *span = span.saturating_add(count);
         }
-        *habit = habit.saturating_add(cost_units.saturating_mul(HABIT_SCALE));
-        let requests = requests.saturating_mul(COUNT_SCALE);
-        self.requests = self.requests.saturating_add(requests);
+        *habit = habit.saturating_add(units.saturating_mul(HABIT_SCALE));
     }
 
     /// The demand as of `tick`.
@@ -127,11 +129,24 @@ impl Meter {
     fn fade(&mut self, tick: u64) {
         let ticks = tick.saturating_sub(self.tick);
         self.demand = self.demand.faded(ticks);
-        self.requests = faded(self.requests, SPARSE_TICKS, ticks);
+        self.fade_requests(ticks);
         if ticks > 0 {
             self.lately_units = 0;
         }
         self.tick = self.tick.max(tick);
+    }
+
+    /// What is left counts as one request at least, of what they cost last: fewer would round away long
+    /// before the units that they asked for do.
+    fn fade_requests(&mut self, ticks: u64) {
+        let requests = faded(self.requests, SPARSE_TICKS, ticks);
+        if requests >= COUNT_SCALE {
+            self.requests = requests;
+            self.requested = faded(self.requested, SPARSE_TICKS, ticks);
+        } else if self.requests > COUNT_SCALE {
+            self.requested = self.cost_units().saturating_mul(COUNT_SCALE);
+            self.requests = COUNT_SCALE;
+        }
     }
 }
 
@@ -186,8 +201,14 @@ mod tests {
         (20..2000).for_each(|tick| meter.count(20, tick));
         assert_eq!(meter.cost_units(), 20);
         let mut found = Meter::new(0);
-        found.count_together(50, 50, 0);
-        assert_eq!(found.cost_units(), 1);
+        found.start_from(50, 0);
+        assert_eq!(found.cost_units(), 1, "nobody knows");
+        found.count(3, 0);
+        assert_eq!(found.cost_units(), 3);
+        for tick in 1..400 {
+            let known = (found.cost_units(), found.at(tick).sparse > 0);
+            assert!(known.0 == 3, "forgotten at tick {tick}, {known:?}");
+        }
     }
 
     /// However large a limit is, and asked for six times over.

@@ -115,7 +115,12 @@ pub(super) fn check_contended(
         return no_room(shard, case);
     };
     entry.drain(pace, now);
-    entry.meter.count(ask.cost_units, now.0 / config.tick_ns);
+    // What no bucket of this limit ever has is no demand: nobody could bring it here.
+    let possible = ask.cost_units <= pace.burst_units();
+    let wants = wants && possible;
+    if possible {
+        entry.meter.count(ask.cost_units, now.0 / config.tick_ns);
+    }
     if wants && ask.cost_units > 0 {
         entry.checked_until = Nanos(now.0.saturating_add(config.tick_ns * CHECKED_TICKS));
     }

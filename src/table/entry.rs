@@ -111,10 +111,8 @@ impl Entry {
             rate: self.account.rate(),
             overdraft: self.account.overdraft(),
             demand: self.meter.at(tick),
-            unmet_cost_units: match self.unmet_units {
-                0 => 0,
-                _ => self.meter.cost_units(),
-            },
+            cost_units: self.meter.cost_units(),
+            unmet: self.unmet_units > 0,
         }
     }
 

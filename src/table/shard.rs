@@ -173,9 +173,8 @@ impl Shard {
             base: constants.base(),
         };
         let mut entry = Entry::new(limit, account, tick, opened);
-        // What has not drained yet was asked for of late: the meter starts from it, by ones.
-        let units = level.floor_units();
-        entry.meter.count_together(units, units, tick);
+        // What has not drained yet was asked for of late: the meter starts from it.
+        entry.meter.start_from(level.floor_units(), tick);
         entry
     }
 

@@ -75,9 +75,11 @@ fn unpack_all(mut bytes: &[u8]) -> Result<Vec<Row>, &'static str> {
 const SAME_LIMIT: u8 = 1;
 /// Its amounts are told in grains, not in steps.
 const FINE: u8 = 2;
-/// What its requests need follows.
+/// A request was refused.
 const UNMET: u8 = 4;
-const KNOWN_BITS: u8 = SAME_LIMIT | FINE | UNMET;
+/// Requests need other than one unit: how many follows.
+const DEAR: u8 = 8;
+const KNOWN_BITS: u8 = SAME_LIMIT | FINE | UNMET | DEAR;
 
 /// A share that is the one told before it in the same row.
 const AS_BEFORE: u64 = 41;
@@ -91,7 +93,8 @@ fn pack(row: &Row, above: &Row, bytes: &mut Vec<u8>) {
     let amounts = steps_of(row);
     let bits = bit(row.limit == above.limit, SAME_LIMIT)
         | bit(amounts.is_none(), FINE)
-        | bit(row.unmet_cost_units > 0, UNMET);
+        | bit(row.unmet, UNMET)
+        | bit(row.cost_units != 1, DEAR);
     bytes.push(bits);
     if bits & SAME_LIMIT == 0 {
         bytes.extend_from_slice(&row.limit.0.to_be_bytes());
@@ -111,8 +114,8 @@ fn pack(row: &Row, above: &Row, bytes: &mut Vec<u8>) {
     [dense, sparse, habit]
         .into_iter()
         .for_each(|count| write_u64(count, bytes));
-    if row.unmet_cost_units > 0 {
-        write_u64(row.unmet_cost_units, bytes);
+    if bits & DEAR != 0 {
+        write_u64(row.cost_units, bytes);
     }
     let (filled, level) = amounts.unwrap_or((row.filled.grains(), row.level().grains()));
     write(filled, bytes);
@@ -183,8 +186,8 @@ fn unpack(bytes: &mut &[u8], above: &Row) -> Option<Row> {
         sparse: read_u64(bytes)?,
         habit: read_u64(bytes)?,
     };
-    let unmet_cost_units = match bits & UNMET {
-        0 => 0,
+    let cost_units = match bits & DEAR {
+        0 => 1,
         _ => read_u64(bytes)?,
     };
     let amount = |bytes: &mut &[u8]| {
@@ -205,7 +208,8 @@ fn unpack(bytes: &mut &[u8], above: &Row) -> Option<Row> {
         rate,
         overdraft,
         demand,
-        unmet_cost_units,
+        cost_units,
+        unmet: bits & UNMET != 0,
     })
 }
 
@@ -235,7 +239,7 @@ pub(crate) fn row_bytes(row: &Row, above: Option<&Row>) -> usize {
         row.demand.dense,
         row.demand.sparse,
         row.demand.habit,
-        row.unmet_cost_units,
+        row.cost_units,
     ];
     let counts: usize = counts
         .into_iter()
@@ -278,7 +282,7 @@ mod tests {
             (share, rate, overdraft) in (shares(), shares(), shares()),
             (filled, level) in (amounts(), amounts()),
             (dense, sparse, habit) in (any::<u64>(), 0u64..300, any::<u64>()),
-            unmet_cost_units in 0u64..2,
+            (cost_units, unmet) in (0u64..3, any::<bool>()),
         ) -> Row {
             let level = level.min(filled);
             Row {
@@ -291,7 +295,8 @@ mod tests {
                 rate,
                 overdraft,
                 demand: Demand { dense, sparse, habit },
-                unmet_cost_units,
+                cost_units,
+                unmet,
             }
         }
     }

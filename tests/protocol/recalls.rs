@@ -52,7 +52,7 @@ fn knows_the_last(cluster: &Cluster, place: usize) -> bool {
 fn by_a_row() {
     let mut cluster = told();
     let wanting = Row {
-        unmet_cost_units: 1,
+        unmet: true,
         ..calm(&cluster)
     };
     cluster.tell(1, 0, wanting);

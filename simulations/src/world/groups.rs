@@ -239,8 +239,7 @@ impl World<'_> {
             sent: entry.sent,
             age_ns: now.0.saturating_sub(entry.sent_at.0),
             is_at_base: entry.sent.is_some_and(|row| {
-                (row.share, row.rate, row.unmet_cost_units)
-                    == (constants.base(), constants.base(), 0)
+                (row.share, row.rate, row.unmet) == (constants.base(), constants.base(), false)
             }),
             rows: entry
                 .rows

@@ -57,7 +57,7 @@ pub struct Holder {
     pub load: u64,
     /// Whether it has refused for want of rights, of late.
     pub unmet: bool,
-    /// Units in a request there, on average; none if that is not known.
+    /// Units in a request there, on average; one if none came of late.
     pub cost_units: u64,
     /// Whether a grant may go to it: it was heard of late, and nothing is on its way already.
     pub ready: bool,

@@ -50,7 +50,8 @@ fn row() -> Row {
             sparse: 2000,
             habit: 70_000,
         },
-        unmet_cost_units: 5,
+        cost_units: 5,
+        unmet: true,
     }
 }
 
