@@ -1,6 +1,7 @@
 //! Groups that count apart come of eviction or of founding, and of nothing else: under `Never`
-//! there is one group for ever, and elsewhere a second one only where somebody was silent for as
-//! long as eviction waits. Without this the ceiling's form for κ groups would excuse anything.
+//! there is one group for ever, or as long as anybody runs who remembers it, and elsewhere a second one
+//! only where somebody was silent for as long as eviction waits. Without this the ceiling's form for κ
+//! groups would excuse anything.
 
 use std::collections::BTreeSet;
 
@@ -84,6 +85,7 @@ fn apart_from_ns(scenario: &Scenario) -> u64 {
         .iter()
         .find(|f| matches!(f.kind, FaultKind::Forget(_)));
     let forgotten = operator.map_or(u64::MAX, |fault| ns(fault.at_ms));
+    let forgotten = forgotten.min(nobody_runs_from_ns(scenario));
     let Some(evict_after_ms) = scenario.cluster.evict_after_ms else {
         return forgotten;
     };
@@ -112,6 +114,34 @@ fn founded_anew_from_ns(scenario: &Scenario) -> u64 {
             forgetful.insert(place);
         }
         if 2 * forgetful.len() > founders {
+            return ns(fault.at_ms);
+        }
+    }
+    u64::MAX
+}
+
+/// From when on nobody remembers the cluster but lives that are paused: all others have crashed, left,
+/// or began anew. A new cluster is founded once all places have new lives, under `Never` too, as
+/// nothing is kept anywhere that could tell them of the old one; a life that was replaced while it
+/// slept is counted apart from it.
+fn nobody_runs_from_ns(scenario: &Scenario) -> u64 {
+    let mut places = scenario.cluster.nodes;
+    let mut running: BTreeSet<usize> = (0..places).collect();
+    for fault in &scenario.faults {
+        match fault.kind {
+            FaultKind::Crash(place) | FaultKind::Pause(place) | FaultKind::Leave(place) => {
+                running.remove(&place);
+            }
+            FaultKind::Restart(place) | FaultKind::Resume(place) => {
+                running.insert(place);
+            }
+            FaultKind::Join => {
+                running.insert(places);
+                places += 1;
+            }
+            _ => {}
+        }
+        if running.is_empty() {
             return ns(fault.at_ms);
         }
     }
@@ -171,5 +201,25 @@ mod tests {
             2,
             "two of five are no majority"
         );
+    }
+
+    #[test]
+    fn nobody_is_told_of_who_sleeps_by_lives_that_began_after_all_others_had_ended() {
+        let mut scenario = plain();
+        scenario.cluster.nodes = 2;
+        scenario.faults = [
+            (1_000, FaultKind::Pause(0)),
+            (1_500, FaultKind::Restart(0)),
+            (2_000, FaultKind::Crash(0)),
+            (2_500, FaultKind::Restart(1)),
+            (3_000, FaultKind::Restart(0)),
+        ]
+        .map(|(at_ms, kind)| fault(at_ms, kind))
+        .to_vec();
+        let apart = [(0, 1), (3_500, 2)];
+        assert_eq!(judged(&scenario, &apart), 2, "place 1 was there all along");
+        scenario.faults.insert(3, fault(2_200, FaultKind::Crash(1)));
+        assert_eq!(judged(&scenario, &apart), 0);
+        assert_eq!(judged(&scenario, &[(0, 1), (2_100, 2)]), 2);
     }
 }
