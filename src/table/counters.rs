@@ -1,19 +1,22 @@
 //! Plain counters, one set a shard: no label, no atomic, no cost to speak of.
 
 /// What a table has counted since it was made.
+///
+/// What nearly every check counts comes first: see `Shard`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 #[non_exhaustive]
 pub struct Counters {
     /// Requests allowed on this node's own share.
     pub allowed_owned: u64,
-    /// Requests allowed on this node's right of overdraft.
-    pub allowed_overdrawn: u64,
-    /// Requests refused, whatever the reason.
-    pub refused: u64,
-    /// Requests refused because the table had no room.
-    pub refused_no_room: u64,
     /// Units admitted.
     pub admitted_units: u64,
+    /// Requests refused, whatever the reason.
+    pub refused: u64,
+    /// Requests allowed on this node's right of overdraft.
+    pub allowed_overdrawn: u64,
+    /// Requests refused because the table had no room.
+    pub refused_no_room: u64,
     /// Units refunded.
     pub refunded_units: u64,
     /// Keys that have a slot now.

@@ -21,9 +21,18 @@ pub(super) const WINDOW: u64 = 4096;
 const RECENT_MAX: usize = 256;
 
 /// Numbers charges and remembers which were refunded.
+///
+/// What a charge needs comes first, and the rest is elsewhere: see `Shard`.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Receipts {
     last: u64,
+    kept: Box<Kept>,
+}
+
+/// What refunds need.
+#[derive(Debug, Default)]
+struct Kept {
     refunded: BTreeSet<u64>,
     /// Of charges whose receipts do not say it, in order.
     places: VecDeque<(u64, Place)>,
@@ -46,10 +55,7 @@ impl Receipts {
     pub(super) fn new() -> Self {
         Self {
             last: 0,
-            refunded: BTreeSet::new(),
-            places: VecDeque::new(),
-            recent: VecDeque::new(),
-            forgotten: 0,
+            kept: Box::default(),
         }
     }
 
@@ -68,21 +74,23 @@ impl Receipts {
     pub(super) fn keep(&mut self, place: Place) {
         let oldest = self.last.saturating_sub(WINDOW);
         while self
+            .kept
             .places
             .front()
             .is_some_and(|(number, _)| *number <= oldest)
         {
-            self.places.pop_front();
+            self.kept.places.pop_front();
         }
-        self.places.push_back((self.last, place));
+        self.kept.places.push_back((self.last, place));
     }
 
     /// The place that was kept of a charge.
     pub(super) fn place_of(&self, number: u64) -> Option<Place> {
         let at = self
+            .kept
             .places
             .binary_search_by_key(&number, |(number, _)| *number);
-        Some(self.places.get(at.ok()?)?.1)
+        Some(self.kept.places.get(at.ok()?)?.1)
     }
 
     /// Uses a receipt up; says whether it was good.
@@ -91,21 +99,26 @@ impl Receipts {
             return false;
         }
         let oldest = self.last.saturating_sub(WINDOW);
-        while self.refunded.first().is_some_and(|first| *first <= oldest) {
-            self.refunded.pop_first();
+        while self
+            .kept
+            .refunded
+            .first()
+            .is_some_and(|first| *first <= oldest)
+        {
+            self.kept.refunded.pop_first();
         }
-        self.refunded.insert(number)
+        self.kept.refunded.insert(number)
     }
 
     /// Remembers how much of a charge was taken back.
     pub(super) fn took_back(&mut self, key: KeyId, number: u64, amount: Amount) {
-        if self.recent.len() >= RECENT_MAX
-            && let Some(oldest) = self.recent.pop_front()
+        if self.kept.recent.len() >= RECENT_MAX
+            && let Some(oldest) = self.kept.recent.pop_front()
         {
-            self.forgotten = oldest.after;
+            self.kept.forgotten = oldest.after;
         }
         let after = self.last;
-        self.recent.push_back(Refunded {
+        self.kept.recent.push_back(Refunded {
             key,
             number,
             after,
@@ -128,7 +141,7 @@ impl Receipts {
     /// What was taken back of earlier charges of a key since, up to another charge: what came later
     /// drains the sooner.
     pub(super) fn taken_ahead(&self, key: KeyId, number: u64, until: u64) -> Amount {
-        if number <= self.forgotten {
+        if number <= self.kept.forgotten {
             return Amount::MAX;
         }
         let ahead = |of: &Refunded| of.number < number && (number..=until).contains(&of.after);
@@ -136,7 +149,7 @@ impl Receipts {
     }
 
     fn taken(&self, which: impl Fn(&Refunded) -> bool) -> Amount {
-        let taken = self.recent.iter().filter(|refunded| which(refunded));
+        let taken = self.kept.recent.iter().filter(|refunded| which(refunded));
         taken.fold(Amount::ZERO, |sum, of| sum.saturating_add(of.amount))
     }
 }
@@ -243,7 +256,11 @@ mod tests {
         assert!(!receipts.redeem(old));
         assert!(receipts.redeem(old + WINDOW));
         assert!(!receipts.redeem(old + WINDOW));
-        assert_eq!(receipts.refunded.len(), 1, "what is too old is forgotten");
+        assert_eq!(
+            receipts.kept.refunded.len(),
+            1,
+            "what is too old is forgotten"
+        );
     }
 
     #[test]
@@ -262,6 +279,6 @@ mod tests {
             receipts.keep(at(number));
         });
         assert_eq!(receipts.place_of(third), None);
-        assert_eq!(receipts.places.len() as u64, WINDOW);
+        assert_eq!(receipts.kept.places.len() as u64, WINDOW);
     }
 }

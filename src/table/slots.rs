@@ -48,8 +48,9 @@ pub(super) struct Seen {
     pub(super) said: Said,
 }
 
-/// The slots of one shard.
+/// The slots of one shard. What every check reads comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Slots {
     /// Which page a tag is in. A page has as many entries as it has bits less than the directory.
     directory: Vec<&'static Page>,
