@@ -118,7 +118,7 @@ impl Table {
     /// An empty table in which `node` holds nothing yet.
     #[must_use]
     pub fn new(node: NodeId, config: TableConfig) -> Self {
-        let shard = |_| Guarded(Mutex::new(Shard::new(node, &config)));
+        let shard = |number| Guarded(Mutex::new(Shard::new(number, node, &config)));
         let shards = (0..SHARDS).map(shard).collect();
         Self {
             shards,

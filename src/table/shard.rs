@@ -43,9 +43,10 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    pub(super) fn new(node: NodeId, config: &TableConfig) -> Self {
+    /// The shard of this number.
+    pub(super) fn new(number: usize, node: NodeId, config: &TableConfig) -> Self {
         Self {
-            slots: slots(config),
+            slots: slots(number, config),
             constants: vec![Constants::none(); config.policies.len()],
             counted: Counters::default(),
             receipts: Receipts::new(),
@@ -58,9 +59,9 @@ impl Shard {
     }
 
     /// Forgets all keys; what is held is nothing, until a view brings some.
-    pub(super) fn clear(&mut self, node: NodeId, config: &TableConfig) {
+    pub(super) fn clear(&mut self, number: usize, node: NodeId, config: &TableConfig) {
         let counted = self.counted;
-        *self = Self::new(node, config);
+        *self = Self::new(number, node, config);
         self.counted = counted;
     }
 
@@ -292,11 +293,12 @@ impl Shard {
 }
 
 /// What the slots of a table are to keep.
-fn slots(config: &TableConfig) -> Slots {
+fn slots(shard: usize, config: &TableConfig) -> Slots {
     Slots::new(Keeping {
         ids: config.clustered,
         limits: config.policies.len() > 1,
         room: config.capacity.div_ceil(SHARDS),
+        shard,
     })
 }
 

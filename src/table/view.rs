@@ -50,8 +50,8 @@ impl Settlement {
 impl Table {
     /// Starts a new life of this node: every key is forgotten and nothing is held.
     pub fn clear(&self, node: NodeId) {
-        for shard in &self.shards {
-            shard.lock().clear(node, &self.config);
+        for (number, shard) in self.shards.iter().enumerate() {
+            shard.lock().clear(number, node, &self.config);
         }
     }
 
