@@ -15,6 +15,8 @@ pub struct Ledger {
     openings: BTreeMap<NodeId, Opening>,
     leaving: bool,
     former: Vec<NodeId>,
+    /// Lives that left by a view that was complete here before the adopted one came, which may not say it.
+    departed: Vec<NodeId>,
     /// Whose part this node has taken over: alive or not, they count with it no more.
     given_up: Vec<NodeId>,
     /// The era that it counts in: the last view that handed out what the given-up held and that it
@@ -71,6 +73,7 @@ impl Ledger {
             openings: BTreeMap::new(),
             leaving: false,
             former: Vec::new(),
+            departed: Vec::new(),
             given_up: Vec::new(),
             era: None,
             opened: Vec::new(),
@@ -210,10 +213,12 @@ impl Ledger {
             .iter()
             .filter(|member| member.after.is_none() && self.complete);
         let mut departed: Vec<_> = left.map(|member| member.node).collect();
-        departed.retain(|node| *node != self.node);
         if !(self.complete && view.hands_out()) {
-            departed.extend(&view.departed);
+            departed.extend(view.departed.iter().chain(&self.departed));
         }
+        departed.sort_unstable();
+        departed.dedup();
+        departed.retain(|node| *node != self.node);
         departed.truncate(LIVES_MAX);
         departed
     }
@@ -319,6 +324,7 @@ impl Ledger {
             lesser => lesser,
         };
         self.open_for(view);
+        self.departed = self.departed();
         self.adopted = Some(view.clone());
         self.complete = false;
         self.openings.clear();
@@ -499,6 +505,38 @@ mod tests {
         let living = ledger.adopt(&evicting, |_| true);
         assert_eq!(living, Adoption::EvictsTheLiving(NodeId(2)));
         assert_eq!(ledger.adopt(&evicting, |_| false), Adoption::Adopted);
+    }
+
+    /// Adopts a view and has every member's opening of it.
+    fn follow(ledger: &mut Ledger, view: &View) {
+        assert_eq!(ledger.adopt(view, |_| false), Adoption::Adopted);
+        for node in view.nodes() {
+            let opening = Opening::of(view.id, node, Statement::default());
+            ledger.openings.insert(node, opening);
+        }
+        assert!(ledger.ready().is_some());
+        ledger.finish();
+    }
+
+    /// Who has handed all over holds nothing, whatever a view says that was proposed by who did not
+    /// know it yet: carried for ever, it would keep what others held from being handed out.
+    #[test]
+    fn who_has_left_is_remembered_when_a_view_comes_that_does_not_say_it() {
+        let mut ledger = holder();
+        let left = [(1, half(), Share::WHOLE), (2, half(), Share::NONE)];
+        follow(&mut ledger, &view(2, &left));
+        let unaware = View {
+            carried: vec![NodeId(2)],
+            ..view(3, &[(1, Share::WHOLE, Share::WHOLE)])
+        };
+        assert_eq!(ledger.adopt(&unaware, |_| false), Adoption::Adopted);
+        assert_eq!(ledger.report().departed, [NodeId(2)]);
+        let aware = View {
+            departed: vec![NodeId(2)],
+            ..view(4, &[(1, Share::WHOLE, Share::WHOLE)])
+        };
+        follow(&mut ledger, &aware);
+        assert_eq!(ledger.report().departed, [], "everybody has heard it");
     }
 
     /// INV-7: neither what was nor what will be held may exceed the whole.
