@@ -357,3 +357,28 @@ fn a_debtor_without_a_share_is_lent_one() {
         );
     }
 }
+
+/// Two of three keep the rate of such bursts. The units of the smaller one they keep too, those of the
+/// larger lie with all who are asked.
+#[test]
+fn units_that_are_many_for_each_lie_with_all_though_few_keep_the_rate() {
+    let holders = holders([1, 1, 1], [0, 0, 0]);
+    let sends_any = |burst: u64| {
+        let pace = pace(burst);
+        let scene = Scene {
+            pace: &pace,
+            rate_count_per_tick: COUNT_SCALE,
+            cost_units: 1,
+            holders: &holders,
+            asker: None,
+        };
+        let likelihood = likelihood(&scene);
+        let keeping = keeping(&scene, &likelihood);
+        assert!(keeping.few);
+        let units = units::units(&scene, &likelihood, &keeping);
+        let unit = signed(Amount::from_units(1).grains());
+        (0..3).any(|index| units.spare(index) >= unit)
+    };
+    assert!(sends_any(17));
+    assert!(!sends_any(18));
+}

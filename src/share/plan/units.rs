@@ -33,6 +33,10 @@ const STAYS: u128 = 2;
 /// meanwhile.
 const SLACK_PART: i128 = 16;
 
+/// Keepers hold what others do not need yet, where a burst is fewer requests' worth than so many for
+/// each holder. Of more, what comes to many nodes at once finds its part there and not at a few keepers.
+const POOLED_PORTIONS_PER_HOLDER: u128 = 6;
+
 const UNIT: u128 = Amount::from_units(1).grains();
 
 /// What each holder has and should have.
@@ -56,7 +60,7 @@ pub(super) fn units(scene: &Scene<'_>, likelihood: &Likelihood, keeping: &Keepin
     let total = balances.iter().sum::<i128>().max(0).unsigned_abs();
     let weights = weights(scene, total, likelihood);
     let mut targets = dealt(scene.holders, (total, scene.portion()), &weights, &balances);
-    if keeping.few {
+    if keeping.few && is_small(scene) {
         pool(&mut targets, scene, likelihood, keeping);
     }
     let surplus = whole_portions(&balances, &targets, scene.portion(), likelihood.crumbles);
@@ -134,6 +138,13 @@ fn weights(scene: &Scene<'_>, total: u128, likelihood: &Likelihood) -> PerHolder
         }
     };
     scene.holders.iter().enumerate().map(weight).collect()
+}
+
+/// Whether a burst is so few requests' worth for each holder that one who is asked has seldom enough
+/// of its own.
+fn is_small(scene: &Scene<'_>) -> bool {
+    let burst = Amount::from_units(scene.pace.burst_units()).grains();
+    burst / scene.portion() < POOLED_PORTIONS_PER_HOLDER * scene.holders.len() as u128
 }
 
 /// Deals `total` grains in proportion; where they are scarce, in whole portions of what one request
