@@ -69,7 +69,7 @@ impl LocalBuilder {
     }
 
     /// Makes room for so many keys as soon as one comes, at 21 bytes each, instead of as they come at
-    /// about 24. For when the number is known; too large a one takes memory that nobody uses.
+    /// about 27. For when the number is known; too large a one takes memory that nobody uses.
     #[must_use]
     pub fn capacity(mut self, count: usize) -> Self {
         self.capacity = count;

@@ -66,7 +66,7 @@ pub(crate) const KEYS_MAX: usize = 1 << 24;
 impl Limiter {
     /// A limiter for this process alone: no cluster, no runtime, no background work.
     ///
-    /// It keeps up to about sixteen million keys, at about 24 bytes each; beyond that the key that drains
+    /// It keeps up to about sixteen million keys, at about 27 bytes each; beyond that the key that drains
     /// first is given up, which refuses a little too much and never admits too much. What can be chosen
     /// is chosen with [`Limiter::builder`].
     #[must_use]
