@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! RUSTFLAGS="--cfg mutant" CARGO_TARGET_DIR=target/mutant \
-//!     cargo simulate mutants --pin simulations/tests/mutants.toml
+//!     cargo simulate mutants --seed 501 --pin simulations/tests/mutants.toml
 //! ```
 
 /// The table.
@@ -23,8 +23,8 @@ mod planted {
     /// …and if none of them shows it any more, so many from the first seed on, as when it was pinned.
     const RUNS_MAX: u64 = 500;
 
-    /// Where `simulate mutants` begins.
-    const FIRST_SEED: u64 = 1;
+    /// Where the search that wrote the table began: `simulate mutants --seed 501`.
+    const FIRST_SEED: u64 = 501;
 
     /// Bugs that there have to be, at least.
     const MUTANTS_MIN: usize = 30;
