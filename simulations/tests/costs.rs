@@ -95,7 +95,7 @@ fn rare_requests_find_as_much_of_a_large_limit_as_of_a_small_one() {
     }
 }
 
-/// Taken for demand, they brought the units to where nothing else asked for them: 0.87.
+/// 0.87 where a row told what a request needs only of who had refused one lately.
 #[test]
 fn requests_that_no_bucket_has_room_for_harm_no_others() {
     let mut hopeless = scenario(11, 145, &[3, 3, 3, 146]);

@@ -46,12 +46,8 @@ impl Growth {
             return Self { rate, ..self };
         }
         let repaid_after = pace.time_to_drain(level.saturating_sub(room), rate, now);
-        let faster_after = match (self.faster_after, repaid_after) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
         Self {
-            faster_after,
+            faster_after: sooner(self.faster_after, repaid_after),
             ..self
         }
     }
@@ -61,9 +57,11 @@ impl Growth {
     #[must_use]
     pub fn time_to_gain(&self, amount: Amount, pace: &Pace, now: Nanos) -> Option<Duration> {
         let gained = pace.time_to_drain(amount, self.rate, now);
-        match (gained, self.faster_after) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        sooner(gained, self.faster_after)
     }
+}
+
+/// The sooner of two, of which either may never be.
+fn sooner(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
 }

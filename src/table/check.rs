@@ -94,7 +94,7 @@ fn check_crossing(
     }
 }
 
-/// Of a contended key, by the number of its entry.
+/// Of a contended key, by the number of its entry; the cost is one that a bucket has room for.
 #[inline(never)]
 pub(super) fn check_contended(
     shard: &mut Shard,
@@ -115,12 +115,7 @@ pub(super) fn check_contended(
         return no_room(shard, case);
     };
     entry.drain(pace, now);
-    // What no bucket of this limit ever has is no demand: nobody could bring it here.
-    let possible = ask.cost_units <= pace.burst_units();
-    let wants = wants && possible;
-    if possible {
-        entry.meter.count(ask.cost_units, now.0 / config.tick_ns);
-    }
+    entry.meter.count(ask.cost_units, now.0 / config.tick_ns);
     if wants && ask.cost_units > 0 {
         entry.checked_until = Nanos(now.0.saturating_add(config.tick_ns * CHECKED_TICKS));
     }

@@ -451,15 +451,7 @@ mod tests {
     fn holder() -> Ledger {
         let mut ledger = Ledger::new(NodeId(1), false);
         let first = view(1, &[(1, Share::NONE, half()), (2, Share::NONE, half())]);
-        assert_eq!(ledger.adopt(&first, |_| false), Adoption::Adopted);
-        for node in [1, 2] {
-            ledger.openings.insert(
-                NodeId(node),
-                Opening::of(first.id, NodeId(node), Statement::default()),
-            );
-        }
-        assert!(ledger.ready().is_some());
-        ledger.finish();
+        follow(&mut ledger, &first);
         ledger
     }
 

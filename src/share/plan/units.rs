@@ -83,9 +83,9 @@ pub(super) fn unit_flow(
         !likelihood.idle && scene.may_take(index) && is_short(scene, units, index)
     };
     let asker = |asker| scene.holders.iter().position(|holder| holder.node == asker);
-    if let (Some(from), Some(to)) = (giver, scene.asker.and_then(asker))
+    if !keeping.few
+        && let (Some(from), Some(to)) = (giver, scene.asker.and_then(asker))
         && let Some(amount) = made_up(scene, units, (from, to))
-        && !keeping.few
     {
         let mut surplus = PerHolder::from_elem(0, units.surplus.len());
         (surplus[from], surplus[to]) = (amount, -amount);
