@@ -35,10 +35,10 @@ mod roster;
 mod timers;
 mod wire;
 
-use std::{borrow::Cow, collections::BTreeSet, iter, net::SocketAddr};
+use std::{borrow::Cow, collections::BTreeSet, iter, net::SocketAddr, slice};
 
 use foca::{Foca, Header, Member, Message, NoCustomBroadcast, Runtime as _, State, Timer};
-use rand::{SeedableRng as _, rngs::StdRng};
+use rand::{SeedableRng as _, rngs::StdRng, seq::IteratorRandom as _};
 use thiserror::Error;
 
 pub use config::MembershipConfig;
@@ -46,7 +46,7 @@ pub use config::MembershipConfig;
 use crate::units::{Nanos, NodeId};
 use identity::Identity;
 use outbox::Outbox;
-use timers::Pending;
+use timers::{Pending, is_verdict};
 use wire::{Packet, Wire, WireError};
 
 /// A node and where it listens.
@@ -169,9 +169,12 @@ impl Membership {
             return Ok(());
         }
         let is_urgent = news::is_urgent(&packet, |id| self.member(id.node));
+        let suspicions = news::suspicions(&packet);
+        let doubter = packet.header.src;
         let admitted = self.admit(packet, bytes)?;
         self.outbox.is_urgent |= is_urgent;
         let result = self.detector.handle_data(&admitted, &mut self.outbox);
+        self.speak_up(doubter, &suspicions);
         self.settle();
         result.map_err(|error| MembershipError::Internal {
             reason: error.to_string(),
@@ -186,6 +189,9 @@ impl Membership {
             if let Some(heard) = refuted(&timer, set_at, &heard_at) {
                 let again_at = heard.after(self.config.suspicion);
                 self.outbox.timers.set(heard, again_at, timer);
+                continue;
+            }
+            if is_verdict(&timer) && !self.stands(&timer) {
                 continue;
             }
             let timer = self.outbox.timers.valid(timer);
@@ -323,7 +329,17 @@ impl Membership {
     /// would be declared unreachable.
     fn introduce(&mut self, to: Identity) {
         let own = *self.detector.identity();
-        self.send_packet(to, &news::word(own, to, None));
+        self.send_packet(to, &news::word(own, to, &[]));
+    }
+
+    /// Answers who says that somebody is suspected of whom this node knows better, itself above all:
+    /// a refutation goes to a few chosen at random, and who doubts may never hear it.
+    fn speak_up(&mut self, doubter: Identity, suspicions: &[Member<Identity>]) {
+        let own = *self.detector.identity();
+        let known = |id: &Identity| self.member(id.node);
+        if let Some(refutation) = news::refutation(own, doubter, suspicions, known) {
+            self.send_packet(doubter, &refutation);
+        }
     }
 
     fn send_packet(&mut self, to: Identity, packet: &Packet) {
@@ -362,6 +378,21 @@ impl Membership {
     fn member(&self, node: NodeId) -> Option<&Member<Identity>> {
         let mut members = self.detector.iter_membership_state();
         members.find(|member| member.id().node == node)
+    }
+
+    /// Whether a verdict is on who is still suspected as it was then. The library asks as well, but tells
+    /// also who has refuted it that it is down, which would take another identity for nothing.
+    fn stands(&self, verdict: &Timer<Identity>) -> bool {
+        let Timer::ChangeSuspectToDown {
+            member_id,
+            incarnation,
+            ..
+        } = verdict
+        else {
+            return false;
+        };
+        let suspect = Member::new(*member_id, *incarnation, State::Suspect);
+        self.member(member_id.node) == Some(&suspect)
     }
 
     /// How many nodes the detector remembers, reachable or not.
@@ -433,21 +464,33 @@ impl Membership {
         })
     }
 
-    /// Tells those who are suspected here that they are, and the others again.
+    /// Tells those who are suspected here that they are, and a few others, who may know better.
     ///
     /// News passes through a bounded number of hands, and may pass by the one it is about. It would
-    /// never refute it then, and be declared unreachable as soon as nobody has a reason to write.
+    /// never refute it then, and be declared unreachable as soon as nobody has a reason to write. Nor
+    /// would this node hear the refutation, if nothing that the suspect writes to it arrives.
     fn warn_suspects(&mut self) {
         let own = *self.detector.identity();
-        let warn = |suspect: &Member<Identity>| {
+        let suspects: Vec<_> = self.suspects().cloned().collect();
+        self.outbox.is_urgent |= !suspects.is_empty();
+        for suspect in &suspects {
             let to = *suspect.id();
-            (to, news::word(own, to, Some(suspect)))
-        };
-        let warnings: Vec<_> = self.suspects().map(warn).collect();
-        self.outbox.is_urgent |= !warnings.is_empty();
-        for (suspect, warning) in warnings {
-            self.send_packet(suspect, &warning);
+            self.send_packet(to, &news::word(own, to, slice::from_ref(suspect)));
         }
+        let told = suspects
+            .into_iter()
+            .sample(&mut self.rng, SUSPECTS_TOLD_MAX);
+        for to in self.witnesses() {
+            self.send_packet(to, &news::word(own, to, &told));
+        }
+    }
+
+    /// Some whom nobody suspects, chosen at random; none if this node suspects nobody.
+    fn witnesses(&mut self) -> Vec<Identity> {
+        let members = self.detector.iter_members();
+        let trusted = members.filter(|member| member.state() == State::Alive);
+        let ids = trusted.map(|member| *member.id());
+        ids.sample(&mut self.rng, WITNESSES)
     }
 
     /// Brings detector and timers in line with what has just happened.
@@ -517,6 +560,12 @@ fn log_failure(what: &'static str, result: Result<(), foca::Error>) {
 /// How often urgent news goes to three members each. They pass it on, so that after two rounds one
 /// member in four hundred has not heard it.
 const NEWS_ROUNDS: usize = 2;
+
+/// How many are asked at a time whether they know better of those who are suspected.
+const WITNESSES: usize = 3;
+
+/// Of how many suspects at a time: so many fit a packet with room to spare.
+const SUSPECTS_TOLD_MAX: usize = 16;
 
 /// How often an open suspicion is told within [`MembershipConfig::doubt`].
 const REMINDERS: u32 = 3;

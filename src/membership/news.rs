@@ -27,9 +27,9 @@ fn is_news(update: &Member<Identity>, known: &Member<Identity>) -> bool {
     }
 }
 
-/// A word to a member that it should hear at once: who this node is by now, and whether it suspects
-/// that member, so that it can say otherwise.
-pub(super) fn word(own: Identity, to: Identity, suspicion: Option<&Member<Identity>>) -> Packet {
+/// A word to a member that it should hear at once: who this node is by now, and whom it suspects, that
+/// member perhaps, so that it can say otherwise.
+pub(super) fn word(own: Identity, to: Identity, suspicions: &[Member<Identity>]) -> Packet {
     let header = Header {
         src: own,
         // What the receiver knows of this identity is as new at least, and stands.
@@ -39,8 +39,43 @@ pub(super) fn word(own: Identity, to: Identity, suspicion: Option<&Member<Identi
     };
     Packet {
         header,
-        updates: suspicion.into_iter().cloned().collect(),
+        updates: suspicions.to_vec(),
     }
+}
+
+/// Whom a packet says to be suspected.
+pub(super) fn suspicions(packet: &Packet) -> Vec<Member<Identity>> {
+    let told = packet.updates.iter();
+    told.filter(|update| update.state() == State::Suspect)
+        .cloned()
+        .collect()
+}
+
+/// A word to who suspects members that have refuted it, as this node knows; `None` if there are none.
+///
+/// This node has refuted by now what is said of itself.
+pub(super) fn refutation<'a>(
+    own: Identity,
+    to: Identity,
+    suspicions: &[Member<Identity>],
+    known: impl Fn(&Identity) -> Option<&'a Member<Identity>>,
+) -> Option<Packet> {
+    let mut packet = word(own, to, &[]);
+    for suspicion in suspicions {
+        if *suspicion.id() == own {
+            packet.header.src_incarnation = suspicion.incarnation().saturating_add(1);
+        }
+        let known = known(suspicion.id()).filter(|known| is_refuted(suspicion, known));
+        packet.updates.extend(known.cloned());
+    }
+    let says_something = packet.header.src_incarnation > 0 || !packet.updates.is_empty();
+    says_something.then_some(packet)
+}
+
+fn is_refuted(suspicion: &Member<Identity>, known: &Member<Identity>) -> bool {
+    known.id() == suspicion.id()
+        && known.state() == State::Alive
+        && known.incarnation() > suspicion.incarnation()
 }
 
 #[cfg(test)]
