@@ -100,6 +100,9 @@ impl Node {
 
     /// Says that a node is gone for good: it is evicted without waiting. Wrong about a node that
     /// lives on behind a partition, this breaks the promise as an eviction does (κ = 2).
+    ///
+    /// Where nobody is evicted by itself, this is also how the others hear of one that left in good order
+    /// among members of whom none is left: it is unreachable in their [`members`](Self::members) till then.
     pub fn forget(&self, node: NodeId) {
         let now = self.core.clock.now();
         self.running.with_node(|machine| machine.forget(now, node));

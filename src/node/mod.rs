@@ -170,6 +170,12 @@ impl Node {
         self.journal.last()
     }
 
+    /// The newest row of a key that it wrote, told to all or to some so far.
+    #[must_use]
+    pub fn row_written(&self, key: KeyId) -> Option<&crate::row::Row> {
+        self.journal.of(key)
+    }
+
     /// Up to which `seq` it has all rows of each origin.
     pub fn rows_seq_seen(&self) -> impl Iterator<Item = (NodeId, u64)> + '_ {
         let members = self.ledger.adopted().into_iter();

@@ -116,6 +116,12 @@ impl Entry {
         }
     }
 
+    /// When it came to be contended: opened again it begins to count anew.
+    #[must_use]
+    pub const fn opened_at(&self) -> UnitsTime {
+        self.opened.at
+    }
+
     /// The merged view.
     #[must_use]
     pub fn merged(&self, others: &[Standing], pace: &Pace, now: Nanos) -> Merged {

@@ -19,6 +19,10 @@ pub(crate) const MEMBERS_ALL_HEAR: usize = 8;
 /// With more, who is not concerned hears a row within 40 ticks; if that is lost it is told again after
 /// 45 more.
 pub(crate) const TICKS_UNHURRIED: u64 = 40 + 45;
+/// A row is told again after so many ticks, though nothing has changed.
+const TICKS_TOLD_AGAIN: u64 = 50;
+/// What was to be told again so many ticks ago may be forgotten: rows are kept for 160.
+const TICKS_KEPT: u64 = 160 - TICKS_TOLD_AGAIN;
 /// Before that, those who lost each other call again: at least once a second, a handshake of two
 /// round trips included.
 const RECONNECT_MS: u64 = 2_500;
@@ -81,8 +85,10 @@ fn allowed_ms(scenario: &Scenario, run: &Run) -> u64 {
         false => TICKS_MAX,
     };
     let healed_ns = ns(scenario.duration_ms);
-    let still_ns = Weather::of(scenario).stands_still_ns(healed_ns);
-    let still_ms = still_ns / 1_000_000;
+    let weather = Weather::of(scenario);
+    let in_ticks = |ticks| ns(ticks * scenario.cluster.tick_ms);
+    let untold_ns = weather.untold_ns(healed_ns, in_ticks(TICKS_KEPT), in_ticks(TICKS_TOLD_AGAIN));
+    let still_ms = weather.stands_still_ns(healed_ns).max(untold_ns) / 1_000_000;
     RECONNECT_MS + ticks * scenario.cluster.tick_ms + trips_ms + views_ms + still_ms
 }
 

@@ -216,6 +216,21 @@ impl Weather {
             .map_or(0, |at_ns| at_ns.saturating_sub(from_ns))
     }
 
+    /// For how long after an instant others may lack what who stood still has told: what is not told for
+    /// so long is forgotten, and it goes on as if it had told it a moment ago, and tells it when it is due.
+    pub fn untold_ns(&self, from_ns: u64, kept_ns: u64, told_again_ns: u64) -> u64 {
+        let stood_still = |stall: &Stall| {
+            let clock = self.clocks.get(&stall.place);
+            let goes_on_ns = clock.map_or(0, |clock| clock.goes_on_ns(stall.from_ns));
+            let to_ns = stall.to_ns.max(goes_on_ns);
+            (to_ns.saturating_sub(stall.from_ns) >= kept_ns).then_some(to_ns)
+        };
+        let last_ns = self.stalls.iter().filter_map(stood_still).max();
+        last_ns.map_or(0, |at_ns| {
+            at_ns.saturating_add(told_again_ns).saturating_sub(from_ns)
+        })
+    }
+
     /// Whether datagrams passed as usual between all processes, and all of them went on.
     pub fn calm(&self, from_ns: u64, to_ns: u64) -> bool {
         let rough = self
@@ -317,6 +332,11 @@ mod tests {
         let weather = Weather::of(&scenario);
         let still_ms = weather.stands_still_ns(ns(healed_ms)) / 1_000_000;
         assert_eq!(still_ms, 3_000);
+        let untold_ms = |kept_ms| {
+            let told_again_ns = ns(4_000);
+            weather.untold_ns(ns(healed_ms), ns(kept_ms), told_again_ns) / 1_000_000
+        };
+        assert_eq!((untold_ms(8_000), untold_ms(8_001)), (3_000 + 4_000, 0));
         assert!(!weather.calm(ns(healed_ms + 1_900), ns(healed_ms + 2_000)));
         assert!(weather.steady(2, ns(healed_ms + 1), ns(healed_ms + 2)));
         let later_ms = healed_ms + 10_000;

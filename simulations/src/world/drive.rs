@@ -114,10 +114,21 @@ impl World<'_> {
             Event::Reborn { old, new } => self.reborn(process, *old, *new),
             Event::Left => {
                 self.marks.hit(Mark::Left);
-                self.processes[process].has_left = true;
+                self.processes[process].farewell = Some(self.in_touch_with(process));
             }
             _ => {}
         }
+    }
+
+    /// Whom a process hears and reaches.
+    fn in_touch_with(&self, process: usize) -> Vec<usize> {
+        let of = &self.processes[process];
+        let peers = of.sides.iter().enumerate().filter(|(_, side)| side.is_up);
+        let places = peers.map(|(peer, _)| (peer, self.processes[peer].place));
+        let passes = |from, to| self.network.passes(from, to);
+        let reached =
+            places.filter(|(_, place)| passes(of.place, *place) && passes(*place, of.place));
+        reached.map(|(peer, _)| peer).collect()
     }
 
     fn reborn(&mut self, process: usize, old: NodeId, new: NodeId) {

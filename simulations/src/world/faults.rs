@@ -210,10 +210,15 @@ impl World<'_> {
 
     // --- The operator ---
 
-    /// Gives up the lives that have ended at a place, by word to a node that runs.
+    /// Gives up the lives that have ended at a place, by word to a node that runs. Who left in good order
+    /// is among them if all are dead who could say so.
     fn forget_dead_of(&mut self, place: usize) {
+        let lives = |process: &usize| self.processes[*process].lives();
         let of_place = self.processes.iter().filter(|of| of.place == place);
-        let dead = of_place.filter(|of| !of.lives() && !of.has_left);
+        let dead = of_place.filter(|of| {
+            let is_known_to_have_left = || of.farewell.iter().flatten().any(lives);
+            !of.lives() && !is_known_to_have_left()
+        });
         let dead: Vec<NodeId> = dead.map(|of| of.id).collect();
         let runs = |process: &usize| self.processes[*process].runs();
         let Some(told) = self.living().find(runs) else {

@@ -184,13 +184,14 @@ impl World<'_> {
             for other in holders.iter().filter(|other| other.id != origin.id) {
                 let heard = other.rows.iter().find(|(of, _)| *of == origin.id);
                 let same = |(_, row): &(NodeId, Row)| {
-                    Row {
+                    let as_sent = Row {
                         seq: sent.seq,
                         ..*row
-                    } == sent
+                    };
+                    as_sent == sent || Some(*row) == origin.written
                 };
                 // A row that says what is reckoned of the silent is not told again, and forgotten in time.
-                let is_forgotten = origin.is_at_base && origin.age_ns >= row_life_ns;
+                let is_forgotten = origin.is_at_base && origin.true_age_ns >= row_life_ns;
                 if !heard.map_or(is_forgotten, same) {
                     let (of, at) = (origin.place, other.place);
                     return Some(format!(
@@ -237,7 +238,11 @@ impl World<'_> {
             id: of.id,
             place: of.place,
             sent: entry.sent,
+            written: of.node.row_written(key).copied(),
             age_ns: now.0.saturating_sub(entry.sent_at.0),
+            true_age_ns: self
+                .now_ns
+                .saturating_sub(of.clock.true_ns(entry.sent_at.0)),
             is_at_base: entry.sent.is_some_and(|row| {
                 (row.share, row.rate, row.unmet) == (constants.base(), constants.base(), false)
             }),
@@ -256,8 +261,12 @@ struct Told {
     id: NodeId,
     place: usize,
     sent: Option<Row>,
-    /// How long ago it last told it.
+    /// The newest row that it has written: one told out of turn may be newer, and then all hear that.
+    written: Option<Row>,
+    /// How long ago it last told it, by its clock.
     age_ns: u64,
+    /// The same by a clock that never stood still, as those have who heard it.
+    true_age_ns: u64,
     /// Whether that row says that it holds what it did in the beginning, and wants nothing.
     is_at_base: bool,
     rows: Vec<(NodeId, Row)>,

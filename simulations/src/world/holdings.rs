@@ -23,7 +23,7 @@ impl World<'_> {
         for number in 0..self.watch.keys.len() {
             let is_contended = |process| {
                 let of: &Process = &self.processes[process];
-                of.contended[number].is
+                of.contended[number].opened_at.is_some()
             };
             let contended = self.living().any(is_contended);
             self.note_room(self.watch.keys[number]);
@@ -167,12 +167,13 @@ impl World<'_> {
         for (number, name) in self.watch.keys.iter().enumerate() {
             let key = self.keys[*name as usize];
             let of = &mut self.processes[process];
-            let rows = of
-                .table
-                .with_contended(key, |entry, _| entry.rows.iter().count());
+            let now = of.table.with_contended(key, |entry, _| {
+                (entry.opened_at(), entry.rows.iter().count())
+            });
             let seen = &mut of.contended[number];
-            seen.ceased += u64::from(seen.is && rows.is_none());
-            seen.is = rows.is_some();
+            let (opened_at, rows) = now.unzip();
+            seen.ceased += u64::from(seen.opened_at.is_some() && seen.opened_at != opened_at);
+            seen.opened_at = opened_at;
             let rows = rows.unwrap_or(0);
             seen.forgotten += u64::from(rows < seen.rows);
             seen.rows = rows;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use distributary::proto::{
     Founding, LimitId, LimitIndex, MembershipConfig, Nanos, Node, NodeConfig, NodeId, Pace, Policy,
-    Table, TableConfig, Ticket, ViewId, Wake,
+    Table, TableConfig, Ticket, UnitsTime, ViewId, Wake,
 };
 use distributary::{EvictAfter, Fallback, Limit, Overshoot};
 
@@ -55,8 +55,8 @@ impl Wake for Bell {
 /// How a watched key stands at one process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Contention {
-    /// Whether it is contended.
-    pub(super) is: bool,
+    /// Since when it is contended, by units-time; it may have ceased to be and be so again within one input.
+    pub(super) opened_at: Option<UnitsTime>,
     /// How often it has ceased to be.
     pub(super) ceased: u64,
     /// Rows that were heard of it and are not forgotten.
@@ -81,7 +81,8 @@ pub(super) struct Process {
     pub(super) bell: Arc<Bell>,
     pub(super) clock: Clock,
     pub(super) state: State,
-    pub(super) has_left: bool,
+    /// Who was in touch with it when it left in good order: they know that it did.
+    pub(super) farewell: Option<Vec<usize>>,
     pub(super) life_began_ns: u64,
     /// Whether this life has held its share.
     pub(super) has_held: bool,
@@ -146,7 +147,7 @@ impl Process {
             bell,
             clock,
             state: State::Running,
-            has_left: false,
+            farewell: None,
             life_began_ns: birth.now_ns,
             has_held: false,
             wake_at_ns: u64::MAX,
