@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use distributary::proto::{Amount, KeyId, Merged, NodeId, Row, ViewId};
+use distributary::proto::{Amount, KeyId, Merged, Nanos, NodeId, Row, ViewId};
 
 use super::marks::Mark;
 use super::process::{Process, limit};
@@ -177,19 +177,12 @@ impl World<'_> {
         let on_its_way_ns = self.on_its_way_ns(living.len());
         let row_life_ns = ROW_LIFE_TICKS * self.scenario.cluster.tick_ms * MILLI_NS;
         for origin in &holders {
-            // A row is numbered when it is sent: what it says is compared, not its number.
             let Some(sent) = origin.sent.filter(|_| origin.age_ns >= on_its_way_ns) else {
                 continue;
             };
             for other in holders.iter().filter(|other| other.id != origin.id) {
-                let heard = other.rows.iter().find(|(of, _)| *of == origin.id);
-                let same = |(_, row): &(NodeId, Row)| {
-                    let as_sent = Row {
-                        seq: sent.seq,
-                        ..*row
-                    };
-                    as_sent == sent || Some(*row) == origin.written
-                };
+                let heard = other.rows.iter().find(|came| came.from == origin.id);
+                let same = |came: &Came| came.says(&sent) || Some(came.row) == origin.written;
                 // A row that says what is reckoned of the silent is not told again, and forgotten in time.
                 let is_forgotten = origin.is_at_base && origin.true_age_ns >= row_life_ns;
                 if !heard.map_or(is_forgotten, same) {
@@ -207,7 +200,7 @@ impl World<'_> {
             .iter()
             .filter_map(|told| told.spread(&holders))
             .max()?;
-        (spread > self.tolerance()).then(|| {
+        (spread > self.tolerance(latest_ns(&holders))).then(|| {
             let units = spread.as_units();
             format!("merged views of key {key} are {units} units apart")
         })
@@ -223,10 +216,10 @@ impl World<'_> {
     }
 
     /// Merged views rest on rows of a moment ago, and buckets drain meanwhile: two ticks' worth,
-    /// and a unit.
-    fn tolerance(&self) -> Amount {
+    /// and a unit. What came late is reckoned from when it came, until it is told again.
+    fn tolerance(&self, latest_ns: u64) -> Amount {
         let rate = limit(&self.scenario.cluster).rate();
-        let span_ns = u128::from(2 * self.scenario.cluster.tick_ms * MILLI_NS);
+        let span_ns = u128::from(2 * self.scenario.cluster.tick_ms * MILLI_NS + latest_ns);
         let units = u128::from(rate.units()) * span_ns / u128::from(rate.period_ns());
         Amount::from_units(units as u64 + 1)
     }
@@ -234,22 +227,25 @@ impl World<'_> {
     fn told(&self, of: &Process, key: KeyId) -> Option<Told> {
         let now = of.local(self.now_ns);
         let pace = of.table.policies()[0].pace;
+        let true_age_ns = |at: Nanos| self.now_ns.saturating_sub(of.clock.true_ns(at.0));
         of.table.with_contended(key, |entry, constants| Told {
             id: of.id,
             place: of.place,
             sent: entry.sent,
             written: of.node.row_written(key).copied(),
             age_ns: now.0.saturating_sub(entry.sent_at.0),
-            true_age_ns: self
-                .now_ns
-                .saturating_sub(of.clock.true_ns(entry.sent_at.0)),
+            true_age_ns: true_age_ns(entry.sent_at),
             is_at_base: entry.sent.is_some_and(|row| {
                 (row.share, row.rate, row.unmet) == (constants.base(), constants.base(), false)
             }),
             rows: entry
                 .rows
                 .iter()
-                .map(|heard| (heard.origin, heard.row))
+                .map(|heard| Came {
+                    from: heard.origin,
+                    row: heard.row,
+                    true_age_ns: true_age_ns(heard.at),
+                })
                 .collect(),
             merged: entry.merged(&constants.others, &pace, now),
         })
@@ -269,8 +265,36 @@ struct Told {
     true_age_ns: u64,
     /// Whether that row says that it holds what it did in the beginning, and wants nothing.
     is_at_base: bool,
-    rows: Vec<(NodeId, Row)>,
+    rows: Vec<Came>,
     merged: Merged,
+}
+
+/// A row that a node has heard.
+struct Came {
+    from: NodeId,
+    row: Row,
+    /// How long ago, by a clock that never stood still.
+    true_age_ns: u64,
+}
+
+impl Came {
+    /// Whether it says what its origin told last. A row is numbered when it is sent: what it says is
+    /// compared, not its number.
+    fn says(&self, sent: &Row) -> bool {
+        let seq = sent.seq;
+        Row { seq, ..self.row } == *sent
+    }
+}
+
+/// How much later than it was told a row came, at most.
+fn latest_ns(holders: &[Told]) -> u64 {
+    let of = |came: &Came| holders.iter().find(|told| told.id == came.from);
+    let late_ns = |came: &Came| {
+        let told = of(came).filter(|told| told.sent.is_some_and(|sent| came.says(&sent)))?;
+        Some(told.true_age_ns.saturating_sub(came.true_age_ns))
+    };
+    let rows = holders.iter().flat_map(|told| &told.rows);
+    rows.filter_map(late_ns).max().unwrap_or(0)
 }
 
 impl Told {
@@ -280,7 +304,7 @@ impl Told {
     /// are compared one by one.
     fn spread(&self, holders: &[Self]) -> Option<Amount> {
         let origins = |told: &Self| -> BTreeSet<NodeId> {
-            let heard = told.rows.iter().map(|(origin, _)| *origin);
+            let heard = told.rows.iter().map(|came| came.from);
             heard.chain([told.id]).collect()
         };
         let own = origins(self);
