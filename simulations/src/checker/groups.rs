@@ -3,7 +3,7 @@
 //! only where somebody was silent for as long as eviction waits. Without this the ceiling's form for κ
 //! groups would excuse anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ledger::is_watched;
 use super::timeline;
@@ -96,10 +96,21 @@ fn apart_from_ns(scenario: &Scenario) -> u64 {
     } else {
         first.map(|fault| fault.at_ms)
     };
-    let evicted = silent_ms.map_or(u64::MAX, |ms| {
-        ns(ms).saturating_add(ns(evict_after_ms) / 100 * CLOCKS_PERCENT)
-    });
+    let waited_ns = ns(evict_after_ms) / 100 * CLOCKS_PERCENT;
+    let waited_ns = waited_ns.saturating_sub(ns(leapt_ms(scenario)));
+    let evicted = silent_ms.map_or(u64::MAX, |ms| ns(ms).saturating_add(waited_ns));
     evicted.min(forgotten).min(founded_anew_from_ns(scenario))
+}
+
+/// By how much some clock has leapt ahead in all: its node takes it for time in which it heard nothing.
+fn leapt_ms(scenario: &Scenario) -> u64 {
+    let mut leapt: BTreeMap<usize, u64> = BTreeMap::new();
+    for fault in &scenario.faults {
+        if let FaultKind::ClockStep(place, ms) = fault.kind {
+            *leapt.entry(place).or_default() += u64::try_from(ms).unwrap_or(0);
+        }
+    }
+    leapt.into_values().max().unwrap_or(0)
 }
 
 /// From when on a majority of the founders lives anew: it has forgotten the cluster, and founds one if
@@ -185,6 +196,12 @@ mod tests {
         scenario.cluster.evict_after_ms = Some(10_000);
         assert_eq!(judged(&scenario, &[(0, 1), (11_000, 2)]), 0);
         assert_eq!(judged(&scenario, &[(0, 1), (9_000, 2)]), 2, "too early");
+        let leap = |ms| fault(2_000, FaultKind::ClockStep(1, ms));
+        for (leaps, rank) in [([1_000, 900], 0), ([1_000, -5_000], 2)] {
+            scenario.faults.extend(leaps.map(leap));
+            assert_eq!(judged(&scenario, &[(0, 1), (9_000, 2)]), rank, "{leaps:?}");
+            scenario.faults.truncate(1);
+        }
         scenario.faults = vec![fault(1_000, FaultKind::Crash(0))];
         assert_eq!(
             judged(&scenario, &[(0, 1), (50_000, 2)]),
