@@ -77,9 +77,8 @@ pub struct Charge {
     pub(crate) number: u64,
     /// How much was charged.
     pub(crate) cost_units: NonZero<u64>,
-    /// By when it has drained, if the key was quiet; where it lies in a contended key's account its
-    /// node remembers.
-    pub(crate) drains: Option<NonZero<u64>>,
+    /// Where it lies in its bucket; of what another node has charged, that one remembers it.
+    pub(crate) spot: Spot,
 }
 
 /// Where a charge lies in its bucket.
@@ -89,6 +88,51 @@ pub(crate) enum Place {
     Filled(Amount),
     /// It has drained by then: the key was quiet.
     Drains(UnitsTime),
+}
+
+/// A place in sixteen bytes, or that it is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    /// The higher half of an amount, or [`A_TIME`].
+    high: u64,
+    /// The lower half of an amount, or a time.
+    low: u64,
+}
+
+/// No account was ever filled so high.
+const A_TIME: u64 = u64::MAX;
+
+impl Spot {
+    /// Not known: what had drained at the first instant of all is not worth to be told.
+    pub(crate) const UNKNOWN: Self = Self {
+        high: A_TIME,
+        low: 0,
+    };
+
+    #[inline]
+    pub(crate) const fn of(place: Place) -> Self {
+        match place {
+            Place::Drains(UnitsTime(time)) => Self {
+                high: A_TIME,
+                low: time,
+            },
+            Place::Filled(amount) => Self {
+                high: (amount.grains() >> 64) as u64,
+                low: amount.grains() as u64,
+            },
+        }
+    }
+
+    pub(crate) fn place(self) -> Option<Place> {
+        match self {
+            Self::UNKNOWN => None,
+            Self { high: A_TIME, low } => Some(Place::Drains(UnitsTime(low))),
+            Self { high, low } => {
+                let grains = u128::from(high) << 64 | u128::from(low);
+                Some(Place::Filled(Amount::from_grains(grains)))
+            }
+        }
+    }
 }
 
 impl Decision {

@@ -17,7 +17,7 @@ mod spec;
 pub use account::{Account, Parcel};
 pub use bound::Bound;
 pub use decision::{Basis, Charge, Decision, Refusal, Refused, Verdict};
-pub(crate) use decision::{NO_RETRY, Place};
+pub(crate) use decision::{NO_RETRY, Place, Spot};
 pub use error::LimitError;
 pub use fullness::Fullness;
 pub use pace::{Pace, UnitsTime};

@@ -169,7 +169,7 @@ impl Limiter {
         };
         self.core
             .table
-            .refund(ask, charge.number, charge.drains, self.core.clock.now())
+            .refund(ask, (charge.number, charge.spot), self.core.clock.now())
     }
 
     /// The nodes that own `key`, the one that decides for it first: route its requests there and

@@ -7,7 +7,7 @@
 use std::num::NonZero;
 use std::time::Duration;
 
-use crate::limit::{Basis, Charge, Decision, NO_RETRY, Refusal, Verdict};
+use crate::limit::{Basis, Charge, Decision, NO_RETRY, Refusal, Spot, Verdict};
 use crate::share::owners;
 use crate::table::{Ask, LimitIndex};
 use crate::units::{KeyId, Nanos, NodeId, duration_ns};
@@ -306,7 +306,7 @@ impl Node {
             node: holder,
             key: ask.key,
             number: answer.charge,
-            drains: None,
+            spot: Spot::UNKNOWN,
             cost_units,
         });
         let retry = Duration::from_nanos(answer.retry_after_ns);
@@ -509,7 +509,7 @@ impl Node {
                 key: charge.key,
                 cost_units: charge.cost_units.get(),
             };
-            return self.table.refund(ask, charge.number, charge.drains, now);
+            return self.table.refund(ask, (charge.number, charge.spot), now);
         }
         self.asking.refusals.remove(&(charge.key, charge.node));
         let refund = Refund {
@@ -531,7 +531,7 @@ impl Node {
                 key: refund.key,
                 cost_units: refund.cost_units,
             };
-            self.table.refund(ask, refund.charge, None, now);
+            self.table.refund(ask, (refund.charge, Spot::UNKNOWN), now);
         }
     }
 }

@@ -71,6 +71,17 @@ impl Theirs {
         }
     }
 
+    /// The same so much later, but for what has drained meanwhile.
+    #[must_use]
+    pub(super) fn aged(&self, by: Duration) -> Self {
+        let age = match self.age {
+            // There are no rows that could age, or they are of this very moment.
+            Duration::ZERO => Duration::ZERO,
+            age => age.saturating_add(by),
+        };
+        Self { age, ..*self }
+    }
+
     /// Whether they say that they have more than a node's own account leaves them.
     pub(super) fn is_capped(&self, own: &Account, pace: &Pace) -> bool {
         self.balance >= Self::room(own, pace)

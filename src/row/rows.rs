@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Standing, Theirs};
 use crate::limit::{Pace, UnitsTime};
 use crate::share::Demand;
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
@@ -93,8 +94,22 @@ impl Heard {
 }
 
 /// The newest row of each origin, for one key, in the order of the origins' ids.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rows(Vec<Heard>);
+#[derive(Clone, Debug, Default)]
+#[repr(C)]
+pub struct Rows {
+    /// What they came to when that was last reckoned, if they are still the same.
+    lately: Option<(Nanos, Theirs)>,
+    heard: Vec<Heard>,
+}
+
+/// Two that have heard the same are the same.
+impl PartialEq for Rows {
+    fn eq(&self, other: &Self) -> bool {
+        self.heard == other.heard
+    }
+}
+
+impl Eq for Rows {}
 
 impl Rows {
     /// Joins a row in; says whether it was news. An equal `seq` is the same row.
@@ -104,16 +119,20 @@ impl Rows {
             row,
             at: now,
         };
-        match self.0.binary_search_by_key(&origin, |heard| heard.origin) {
-            Ok(index) if self.0[index].row.seq >= row.seq && !planted!(JoinOverwrites) => false,
+        self.lately = None;
+        match self
+            .heard
+            .binary_search_by_key(&origin, |heard| heard.origin)
+        {
+            Ok(index) if self.heard[index].row.seq >= row.seq && !planted!(JoinOverwrites) => false,
             Ok(index) => {
-                self.0[index] = heard;
+                self.heard[index] = heard;
                 true
             }
             Err(index) => {
                 // There are as many as members, of very many keys: no room is left over.
-                self.0.reserve_exact(1);
-                self.0.insert(index, heard);
+                self.heard.reserve_exact(1);
+                self.heard.insert(index, heard);
                 true
             }
         }
@@ -121,7 +140,7 @@ impl Rows {
 
     /// Joins all of another's rows in.
     pub fn merge(&mut self, other: &Self) {
-        for heard in &other.0 {
+        for heard in &other.heard {
             self.join(heard.origin, heard.row, heard.at);
         }
     }
@@ -130,26 +149,46 @@ impl Rows {
     #[must_use]
     pub fn of(&self, origin: NodeId) -> Option<&Heard> {
         let index = self
-            .0
+            .heard
             .binary_search_by_key(&origin, |heard| heard.origin)
             .ok()?;
-        self.0.get(index)
+        self.heard.get(index)
     }
 
     /// All rows, by origin.
     pub fn iter(&self) -> impl Iterator<Item = &Heard> {
-        self.0.iter()
+        self.heard.iter()
+    }
+
+    /// What the others have by them, reckoned no longer ago than `grain_ns`: what has drained since then is
+    /// still counted as there. For who only tells of it, and does so often.
+    pub fn theirs_lately(
+        &mut self,
+        others: &[Standing],
+        pace: &Pace,
+        now: Nanos,
+        grain_ns: u64,
+    ) -> Theirs {
+        if let Some((at, theirs)) = &self.lately
+            && now.0.saturating_sub(at.0) <= grain_ns
+        {
+            return theirs.aged(now.since(*at));
+        }
+        let theirs = Theirs::of(self, others, pace, now);
+        self.lately = Some((now, theirs));
+        theirs
     }
 
     /// Keeps only the rows that `keep` says to keep: those of members, and not expired.
     pub fn retain(&mut self, keep: impl FnMut(&Heard) -> bool) {
-        self.0.retain(keep);
+        self.lately = None;
+        self.heard.retain(keep);
     }
 
     /// Whether no row was heard.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.heard.is_empty()
     }
 }
 
@@ -175,6 +214,46 @@ mod tests {
             rows.join(*origin, *row, Nanos(0));
         }
         rows
+    }
+
+    #[test]
+    fn what_they_come_to_is_reckoned_anew_in_time_and_when_one_is_heard() {
+        let pace = Pace::new(crate::limit::Limit::per_second(10));
+        let others = [1, 2].map(|node| Standing {
+            node: NodeId(node),
+            base: Share::WHOLE.portion(1, 2),
+        });
+        let row = |seq, units| Row {
+            seq,
+            filled: Amount::from_units(units),
+            share: Share::WHOLE.portion(1, 2),
+            rate: Share::WHOLE.portion(1, 2),
+            ..Row::new(LimitId(1), KeyId(2))
+        };
+        let mut rows = Rows::default();
+        rows.join(NodeId(1), row(1, 5), Nanos(0));
+        let grain_ns = 100_000_000;
+        let lately = |rows: &mut Rows, at| {
+            let lately = rows.theirs_lately(&others, &pace, Nanos(at), grain_ns);
+            (
+                lately,
+                lately == Theirs::of(rows, &others, &pace, Nanos(at)),
+            )
+        };
+        assert!(lately(&mut rows, grain_ns).1);
+        let (then, is_exact) = lately(&mut rows, 2 * grain_ns);
+        assert!(!is_exact, "what drains within a grain is not seen");
+        assert_eq!(
+            then,
+            lately(&mut rows, grain_ns)
+                .0
+                .aged(std::time::Duration::from_nanos(grain_ns))
+        );
+        assert!(lately(&mut rows, 2 * grain_ns + 1).1);
+        rows.join(NodeId(2), row(1, 3), Nanos(2 * grain_ns));
+        assert!(lately(&mut rows, 2 * grain_ns + 2).1);
+        rows.retain(|heard| heard.origin == NodeId(1));
+        assert!(lately(&mut rows, 2 * grain_ns + 3).1);
     }
 
     proptest! {

@@ -128,12 +128,13 @@ impl Meter {
 
     fn fade(&mut self, tick: u64) {
         let ticks = tick.saturating_sub(self.tick);
+        if ticks == 0 {
+            return;
+        }
         self.demand = self.demand.faded(ticks);
         self.fade_requests(ticks);
-        if ticks > 0 {
-            self.lately_units = 0;
-        }
-        self.tick = self.tick.max(tick);
+        self.lately_units = 0;
+        self.tick = tick;
     }
 
     /// What is left counts as one request at least, of what they cost last: fewer would round away long

@@ -1,7 +1,7 @@
 //! The decision itself: one shard, one key, one moment.
 //!
 //! This is the line where the node asks the bucket, and then the merged view: an audit of what can
-//! be admitted begins here, at [`decide`].
+//! be admitted begins here, at [`check`].
 
 use std::num::NonZero;
 use std::time::Duration;
@@ -24,6 +24,9 @@ const VAIN_DOUBLINGS_MAX: u32 = 6;
 
 /// The first few go out at their usual pace: an answer takes a round trip.
 const VAIN_FREE: u32 = 2;
+
+/// What the others have is reckoned so often in a tick at most, for who is told of it beside a yes.
+const THEIRS_PER_TICK: u64 = 16;
 
 /// What a node holds of a key is used by `check` for so many ticks after the last.
 const CHECKED_TICKS: u64 = 50;
@@ -120,8 +123,20 @@ pub(super) fn check_contended(
         entry.checked_until = Nanos(now.0.saturating_add(config.tick_ns * CHECKED_TICKS));
     }
     let cost = Amount::from_units(ask.cost_units);
-    let theirs = Theirs::of(&entry.rows, &constants.others, pace, now);
-    let basis = decide(entry, &theirs, cost, pace);
+    let owned = cost == Amount::ZERO || entry.account.admit_owned(cost, pace);
+    let others = &constants.others;
+    // What is allowed here whatever the others have says of them what a moment ago was true.
+    let theirs = match owned {
+        true => {
+            let grain_ns = config.tick_ns / THEIRS_PER_TICK;
+            entry.rows.theirs_lately(others, pace, now, grain_ns)
+        }
+        false => Theirs::of(&entry.rows, others, pace, now),
+    };
+    let basis = match owned {
+        true => Some(Basis::OwnShare),
+        false => overdrawn(entry, &theirs, cost, pace),
+    };
     let merged = theirs.with(&entry.account, pace);
     let view = View::of(&merged, pace, now);
     let refusal = match entry.account.share().is_none() {
@@ -132,7 +147,6 @@ pub(super) fn check_contended(
     if basis.is_none() {
         let unmet_units = if wants { ask.cost_units } else { 0 };
         entry.unmet_units = entry.unmet_units.saturating_add(unmet_units);
-        let others = &constants.others;
         let wanted = Wanted {
             entry,
             others,
@@ -155,12 +169,9 @@ pub(super) fn check_contended(
     decision
 }
 
-/// Rule of admission: on its own rights; else on its right of overdraft, if the merged view says
+/// What is not admitted on a node's own rights is on its right of overdraft, if the merged view says
 /// that the cluster as a whole still has that much; else not.
-fn decide(entry: &mut Entry, theirs: &Theirs, cost: Amount, pace: &Pace) -> Option<Basis> {
-    if cost == Amount::ZERO || entry.account.admit_owned(cost, pace) {
-        return Some(Basis::OwnShare);
-    }
+fn overdrawn(entry: &mut Entry, theirs: &Theirs, cost: Amount, pace: &Pace) -> Option<Basis> {
     let account = &mut entry.account;
     let owed = account.overdraft() > Share::NONE && theirs.with(account, pace).balance >= cost;
     (owed && account.admit_overdrawn(cost, pace)).then_some(Basis::Overdraft)
@@ -289,7 +300,7 @@ pub(super) fn charged(
         key: ask.key,
         number: shard.receipts.issue(),
         cost_units,
-        drains: shard.told(place, wants),
+        spot: shard.told(place, wants),
     });
     decided(case, view, Verdict::Allowed, basis, charge)
 }

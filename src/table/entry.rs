@@ -8,36 +8,39 @@ use crate::share::{Meter, SOON_TICKS};
 use crate::units::{Amount, KeyId, LimitId, Nanos, NodeId, Share};
 
 /// A contended key: its account, what it is asked for, what peers say of it.
+///
+/// Its order is that of its memory: what every check needs comes first, on as few cache lines as can be.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Entry {
-    /// Which limit.
-    pub limit: LimitIndex,
-    /// How it was opened.
-    pub(super) opened: Opened,
     /// What this node holds.
     pub account: Account,
     /// What this node is asked for.
     pub meter: Meter,
-    /// What peers say.
-    pub rows: Rows,
-    /// Units refused for want of rights since `unmet_since` was set.
-    pub unmet_units: u64,
-    /// Until when this node keeps what it has gathered to decide for the whole cluster.
-    pub gathered_until: Nanos,
-    /// When it was last asked for by `acquire`.
-    pub acquired_at: Option<Nanos>,
     /// Until when what is held here is used by `check`, at this node.
     pub checked_until: Nanos,
-    /// Since when what is held here is nearly used up.
-    pub pressed_since: Option<Nanos>,
-    /// How many units each member has asked this node for by `acquire`, of late.
-    pub asked_by: Vec<(NodeId, u64)>,
-    /// Whether a change is noted already and waits for the protocol.
-    pub noted: bool,
+    /// Units refused for want of rights since `unmet_since` was set.
+    pub unmet_units: u64,
     /// When the protocol was last told that rights ran out here.
     pub urged_at: Option<Nanos>,
     /// How often peers were told of it in a row without sending units.
     pub asked_in_vain: u32,
+    /// Which limit.
+    pub limit: LimitIndex,
+    /// Whether a change is noted already and waits for the protocol.
+    pub noted: bool,
+    /// What peers say.
+    pub rows: Rows,
+    /// How it was opened.
+    pub(super) opened: Opened,
+    /// Until when this node keeps what it has gathered to decide for the whole cluster.
+    pub gathered_until: Nanos,
+    /// When it was last asked for by `acquire`.
+    pub acquired_at: Option<Nanos>,
+    /// Since when what is held here is nearly used up.
+    pub pressed_since: Option<Nanos>,
+    /// How many units each member has asked this node for by `acquire`, of late.
+    pub asked_by: Vec<(NodeId, u64)>,
     /// The last row sent: to tell whether another is due.
     pub sent: Option<Row>,
     /// When it was sent.

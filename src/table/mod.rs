@@ -23,6 +23,7 @@ mod fixture;
 mod freeze;
 mod here;
 mod page;
+mod places;
 mod quiet;
 mod receipts;
 mod refunds;
@@ -40,12 +41,11 @@ pub use here::KEEP_TICKS;
 pub use signals::Wake;
 pub use view::{Listed, Settlement};
 
-use std::num::NonZero;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::limit::{Decision, Limit, Pace, Place, UnitsTime};
+use crate::limit::{Decision, Limit, Pace, Spot};
 use crate::row::Standing;
 use crate::units::{KeyId, LimitId, Nanos, NodeId};
 use check::Case;
@@ -222,16 +222,9 @@ impl Table {
 
     /// Takes back charge `number` of a key, once: by its receipt's word of where it lies, or by what
     /// was kept of it. Says whether it was taken back.
-    pub(crate) fn refund(
-        &self,
-        ask: Ask,
-        number: u64,
-        drains: Option<NonZero<u64>>,
-        now: Nanos,
-    ) -> bool {
-        let place = drains.map(|drains| Place::Drains(UnitsTime(drains.get())));
+    pub(crate) fn refund(&self, ask: Ask, (number, spot): (u64, Spot), now: Nanos) -> bool {
         let mut shard = self.shard(ask.key).lock();
-        let refunded = refunds::refund(&mut shard, &self.config, ask, (number, place), now);
+        let refunded = refunds::refund(&mut shard, &self.config, ask, (number, spot), now);
         drop(shard);
         if refunded {
             self.signals.raise(ask.key, Signal::Changed);

@@ -10,7 +10,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::limit::Place;
+use super::places::Places;
+use crate::limit::{Place, Spot};
 use crate::units::{Amount, KeyId};
 
 /// How many charges back a refund can reach, for each shard.
@@ -34,8 +35,7 @@ pub(super) struct Receipts {
 #[derive(Debug, Default)]
 struct Kept {
     refunded: BTreeSet<u64>,
-    /// Of charges whose receipts do not say it, in order.
-    places: VecDeque<(u64, Place)>,
+    places: Places,
     recent: VecDeque<Refunded>,
     /// The last charge when the last that was forgotten of them was taken back.
     forgotten: u64,
@@ -71,26 +71,14 @@ impl Receipts {
     }
 
     /// Keeps the place of the charge that was numbered last.
-    pub(super) fn keep(&mut self, place: Place) {
-        let oldest = self.last.saturating_sub(WINDOW);
-        while self
-            .kept
-            .places
-            .front()
-            .is_some_and(|(number, _)| *number <= oldest)
-        {
-            self.kept.places.pop_front();
-        }
-        self.kept.places.push_back((self.last, place));
+    #[inline]
+    pub(super) fn keep(&mut self, spot: Spot) {
+        self.kept.places.keep(self.last, spot);
     }
 
-    /// The place that was kept of a charge.
+    /// The place that was kept of a charge, if it is not too long ago.
     pub(super) fn place_of(&self, number: u64) -> Option<Place> {
-        let at = self
-            .kept
-            .places
-            .binary_search_by_key(&number, |(number, _)| *number);
-        Some(self.kept.places.get(at.ok()?)?.1)
+        self.kept.places.of(number)
     }
 
     /// Uses a receipt up; says whether it was good.
@@ -186,7 +174,7 @@ mod tests {
 
     fn level_after_refund(table: &Table, after_ms: u64, cost_units: u64, charge: Charge) -> f64 {
         let now = NOW.after(Duration::from_millis(after_ms));
-        assert!(table.refund(ask(cost_units), charge.number, charge.drains, now));
+        assert!(table.refund(ask(cost_units), (charge.number, charge.spot), now));
         table.peek(LIMIT, KeyId(3), now).level_units
     }
 
@@ -268,17 +256,16 @@ mod tests {
         let at = |time| Place::Drains(UnitsTime(time));
         let mut receipts = Receipts::new();
         let first = receipts.issue();
-        receipts.keep(at(1));
+        receipts.keep(Spot::of(at(1)));
         let second = receipts.issue();
         let third = receipts.issue();
-        receipts.keep(at(3));
+        receipts.keep(Spot::of(at(3)));
         let places = [first, second, third].map(|number| receipts.place_of(number));
         assert_eq!(places, [Some(at(1)), None, Some(at(3))]);
         (0..WINDOW).for_each(|number| {
             receipts.issue();
-            receipts.keep(at(number));
+            receipts.keep(Spot::of(at(number)));
         });
         assert_eq!(receipts.place_of(third), None);
-        assert_eq!(receipts.kept.places.len() as u64, WINDOW);
     }
 }

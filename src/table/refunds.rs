@@ -1,11 +1,9 @@
 //! Taking charges back.
 
-use std::num::NonZero;
-
 use super::shard::Shard;
 use super::slots::Said;
 use super::{Ask, TableConfig};
-use crate::limit::{Place, UnitsTime};
+use crate::limit::{Place, Spot, UnitsTime};
 use crate::units::{Amount, KeyId, Nanos};
 
 /// Takes back what is left of a charge. What has drained since is in use again already: to take the
@@ -14,10 +12,10 @@ pub(super) fn refund(
     shard: &mut Shard,
     config: &TableConfig,
     ask: Ask,
-    (number, place): (u64, Option<Place>),
+    (number, spot): (u64, Spot),
     now: Nanos,
 ) -> bool {
-    let Some(place) = place.or_else(|| shard.receipts.place_of(number)) else {
+    let Some(place) = spot.place().or_else(|| shard.receipts.place_of(number)) else {
         return false;
     };
     if !shard.receipts.redeem(number) {
@@ -34,17 +32,15 @@ pub(super) fn refund(
 }
 
 impl Shard {
-    /// What a receipt tells of where its charge lies. The rest is kept here: of contended keys, and for
-    /// who asked from elsewhere and knows its charge by the number only.
+    /// What a receipt tells of where its charge lies. It is kept here for who asked from elsewhere and knows
+    /// its charge by the number only.
     #[inline]
-    pub(super) fn told(&mut self, place: Place, wants: bool) -> Option<NonZero<u64>> {
-        match place {
-            Place::Drains(time) if wants => NonZero::new(time.0),
-            _ => {
-                self.receipts.keep(place);
-                None
-            }
+    pub(super) fn told(&mut self, place: Place, wants: bool) -> Spot {
+        let spot = Spot::of(place);
+        if !wants {
+            self.receipts.keep(spot);
         }
+        spot
     }
 
     /// Takes back what has not drained of a charge, from a contended key: how much that was.

@@ -126,8 +126,24 @@ impl Amount {
         match u128::from(share.parts()) {
             0 if self.0 == 0 => 0,
             0 => u128::MAX,
+            _ if share == Share::WHOLE => self.scaled_at_whole(),
             parts => self.0.div_ceil(parts),
         }
+    }
+
+    /// The same for the whole limit, which every check of a contended key asks for: by a multiplication
+    /// where the amount is not extreme, which takes a fifth of the time of a division of 128 bits.
+    fn scaled_at_whole(self) -> u128 {
+        const PARTS: u64 = Share::WHOLE.parts();
+        // 2⁹⁶ divided by the parts, rounded down: both roundings together lose less than 2.
+        const INVERSE: u64 = ((1u128 << 96) / PARTS as u128) as u64;
+        let Ok(high) = u64::try_from(self.0 >> 32) else {
+            return self.0.div_ceil(u128::from(PARTS));
+        };
+        let least = ((u128::from(high) * u128::from(INVERSE)) >> 64) as u64;
+        // Less than three times the parts, so that its lower half is all of it.
+        let rest = (self.0 as u64).wrapping_sub(least.wrapping_mul(PARTS));
+        u128::from(least + rest.div_ceil(PARTS))
     }
 
     /// The part of it that `weight` is of `total`, rounded up so that a level is never lost.
@@ -188,6 +204,20 @@ mod tests {
             let other = amount.portion_ceil(total - weight, total);
             prop_assert!(one <= amount && other <= amount);
             prop_assert!(one.saturating_add(other) >= amount);
+        }
+
+        #[test]
+        fn a_whole_share_is_divided_by_as_any_other(grains in any::<u128>(), bits in 0u32..128) {
+            let amount = Amount(grains >> bits);
+            let parts = u128::from(Share::WHOLE.parts());
+            prop_assert_eq!(amount.scaled_at(Share::WHOLE), amount.0.div_ceil(parts));
+        }
+
+        #[test]
+        fn a_whole_share_is_divided_by_exactly_at_the_edges(times in 0u128..1 << 43, off in 0u128..4) {
+            let parts = u128::from(Share::WHOLE.parts());
+            let amount = Amount((times * parts + off).saturating_sub(2));
+            prop_assert_eq!(amount.scaled_at(Share::WHOLE), amount.0.div_ceil(parts));
         }
 
         #[test]
