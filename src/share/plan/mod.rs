@@ -213,7 +213,7 @@ impl Flows {
         let giver = scene.asker.map(|_| own);
         let (likelihood, holder) = (likelihood(scene), &scene.holders[own]);
         let has_units = units::balance(holder, scene.pace) > 0 && !likelihood.idle;
-        let breaks_up = likelihood.crumbles && !likelihood.idle;
+        let breaks_up = (likelihood.crumbles || units::leaves_much_over(scene)) && !likelihood.idle;
         let mut flows = Self {
             home: home_flow(scene, (own, giver), &likelihood, |holder| {
                 (holder.share, holder.base)

@@ -168,6 +168,35 @@ fn fractions_that_admit_nothing_go_to_the_keeper() {
     assert_ne!(slow(&holders, 1, 2), [], "forgotten, it goes home");
 }
 
+/// Ten share twenty: who has one and a half gives the half to a keeper, who has whole ones with it.
+#[test]
+fn what_many_have_left_over_is_put_together_at_the_keepers() {
+    let third = holders([4, 4, 4], [0, 0, 0])[0];
+    let mut many: Vec<Holder> = (0..10)
+        .map(|index| Holder {
+            node: NodeId(index),
+            rank: index,
+            base: Share::WHOLE.portion(1, 10),
+            share: Share::WHOLE.portion(1, 10),
+            rate: Share::NONE,
+            ..third
+        })
+        .collect();
+    let half = Share::WHOLE.portion(1, 40);
+    (7..10).for_each(|index| many[index].rate = Share::WHOLE.portion(1, 3));
+    (many[2].share, many[3].share) = (Share::WHOLE.portion(3, 40), Share::WHOLE.portion(5, 40));
+    let moves = plan_of(&many, 2, 20);
+    assert_eq!(moves.len(), 1, "{moves:?}");
+    let Move { to, parcel } = moves[0];
+    assert!((7..10).contains(&to.0) && parcel.share == half, "{moves:?}");
+    assert_eq!(plan_of(&many, 2, 80), [], "of six units a half is nothing");
+    assert_eq!(
+        plan_of(&many[1..9], 1, 20),
+        [],
+        "few members all keep what they have"
+    );
+}
+
 /// Two units are of no use to who is asked for five together.
 #[test]
 fn what_requests_need_together_is_dealt_together() {

@@ -6,7 +6,7 @@
 
 use super::flow::{Flow, of};
 use super::likelihood::{Likelihood, WHOLE, base_total};
-use super::rates::Keeping;
+use super::rates::{Keeping, MEMBERS_ALL_KEEP};
 use super::{Holder, PerHolder, Scene, signed};
 use crate::limit::Pace;
 use crate::share::demand::COUNT_SCALE;
@@ -36,6 +36,10 @@ const SLACK_PART: i128 = 16;
 /// Keepers hold what others do not need yet, where a burst is fewer requests' worth than so many for
 /// each holder. Of more, what comes to many nodes at once finds its part there and not at a few keepers.
 const POOLED_PORTIONS_PER_HOLDER: u128 = 6;
+
+/// In a large cluster fractions are put together where a burst is fewer requests' worth than so many for each
+/// holder: what is left over at each is a large part of it all then.
+const LEFT_OVER_PORTIONS_PER_HOLDER: u128 = 4;
 
 const UNIT: u128 = Amount::from_units(1).grains();
 
@@ -145,6 +149,14 @@ fn weights(scene: &Scene<'_>, total: u128, likelihood: &Likelihood) -> PerHolder
 fn is_small(scene: &Scene<'_>) -> bool {
     let burst = Amount::from_units(scene.pace.burst_units()).grains();
     burst / scene.portion() < POOLED_PORTIONS_PER_HOLDER * scene.holders.len() as u128
+}
+
+/// Whether each holder of many has so few whole portions that what is left over beside them counts.
+pub(super) fn leaves_much_over(scene: &Scene<'_>) -> bool {
+    let (holders, burst_units) = (scene.holders.len(), scene.pace.burst_units());
+    let burst = Amount::from_units(burst_units).grains();
+    holders > MEMBERS_ALL_KEEP
+        && burst / scene.portion() < LEFT_OVER_PORTIONS_PER_HOLDER * holders as u128
 }
 
 /// Deals `total` grains in proportion; where they are scarce, in whole portions of what one request
